@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The C that rust/net/ sees: kernel::bindings has these types as stubs only. */
+
+#include <linux/capability.h>
+#include <linux/compat.h>
+#include <linux/eventpoll.h>
+#include <linux/ethtool.h>
+#include <linux/etherdevice.h>
+#include <linux/fs.h>
+#include <linux/if_arp.h>
+#include <linux/if_ether.h>
+#include <linux/if_tun.h>
+#include <linux/if_vlan.h>
+#include <linux/ieee802154.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/netdevice.h>
+#include <linux/poll.h>
+#include <linux/ptr_ring.h>
+#include <linux/rtnetlink.h>
+#include <linux/sched/signal.h>
+#include <linux/skbuff.h>
+#include <linux/uio.h>
+#include <linux/wait.h>
+#include <net/6lowpan.h>
+#include <net/ax25.h>
+#include <net/ip_tunnels.h>
+#include <net/rose.h>
+#include <net/rtnetlink.h>
+#include <net/sock.h>
+#include <uapi/linux/if_fc.h>
+#include <uapi/linux/if_fddi.h>
+#include <uapi/linux/if_hippi.h>
+#include <uapi/linux/if_ltalk.h>
+
+#include "../helpers/helpers.h"
+
+/* Macros that bindgen can not evaluate. */
+static const __poll_t RTUN_EPOLLIN = EPOLLIN | EPOLLRDNORM;
+static const __poll_t RTUN_EPOLLOUT = EPOLLOUT | EPOLLWRNORM;
+static const __poll_t RTUN_EPOLLERR = EPOLLERR;
+static const __poll_t RTUN_EPOLLHUP = EPOLLHUP;
+static const size_t RTUN_SHINFO_SIZE = SKB_DATA_ALIGN(sizeof(struct skb_shared_info));
+static const size_t RTUN_SMP_CACHE_BYTES = SMP_CACHE_BYTES;
+static const size_t RTUN_PAGE_SIZE = PAGE_SIZE;
+/* NET_SKB_PAD, whose max() is no constant to bindgen; helpers/skbuff.c checks it. */
+static const size_t RTUN_NET_SKB_PAD = L1_CACHE_BYTES > 32 ? L1_CACHE_BYTES : 32;
+static const size_t RTUN_NET_IP_ALIGN = NET_IP_ALIGN;
+static const int RTUN_PAGE_ALLOC_COSTLY_ORDER = PAGE_ALLOC_COSTLY_ORDER;
+static const gfp_t RTUN_GFP_KERNEL = GFP_KERNEL;
+static const fmode_t RTUN_FMODE_NOWAIT = FMODE_NOWAIT;
+static const int RTUN_IOCB_NOWAIT = IOCB_NOWAIT;
+static const int RTUN_HZ = HZ;
+static const int RTUN_NET_XMIT_DROP = NET_XMIT_DROP;
+static const int RTUN_FDDI_K_ALEN = FDDI_K_ALEN;
+static const int RTUN_HIPPI_ALEN = HIPPI_ALEN;
+static const int RTUN_FC_ALEN = FC_ALEN;
+static const int RTUN_LTALK_ALEN = LTALK_ALEN;
+static const int RTUN_ROSE_ADDR_LEN = ROSE_ADDR_LEN;
+static const int RTUN_IEEE802154_ADDR_LEN = IEEE802154_EXTENDED_ADDR_LEN;
+static const int RTUN_EUI64_ADDR_LEN = EUI64_ADDR_LEN;

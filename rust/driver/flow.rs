@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Which queue a flow was last written on.
+//!
+//! The table is fixed: 512 sets of 8 entries, a set being a cache line. An entry is one word, so a
+//! lookup is a look at one line and takes no lock, and learning is one store that may be lost to a
+//! racing one. Entries age by their time stamp; nothing has to come by to remove them.
+//!
+//! ```text
+//!  63          32 31        16 15         0
+//! +--------------+------------+------------+
+//! |  flow hash   |  queue + 1 |  when      |
+//! +--------------+------------+------------+
+//! ```
+
+use crate::net::jiffies;
+use kernel::prelude::*;
+use kernel::sync::atomic::Atomic;
+use kernel::sync::atomic::Relaxed;
+
+const SETS: usize = 512;
+const WAYS: usize = 8;
+
+/// Time stamps count quarter seconds.
+const STAMPS_PER_SECOND: u64 = 4;
+
+/// The learned flows of one device.
+pub(crate) struct FlowTable {
+    entries: KVVec<Atomic<u64>>,
+    /// Stamps after which an entry is too old.
+    ageing: u16,
+}
+
+#[derive(Clone, Copy)]
+struct Entry {
+    hash: u32,
+    queue: u16,
+    stamp: u16,
+}
+
+impl Entry {
+    fn from_bits(bits: u64) -> Option<Self> {
+        let queue = ((bits >> 16) as u16).checked_sub(1)?;
+        Some(Self {
+            hash: (bits >> 32) as u32,
+            queue,
+            stamp: bits as u16,
+        })
+    }
+
+    fn into_bits(self) -> u64 {
+        u64::from(self.hash) << 32 | (u64::from(self.queue) + 1) << 16 | u64::from(self.stamp)
+    }
+
+    fn age(self, now: u16) -> u16 {
+        now.wrapping_sub(self.stamp)
+    }
+}
+
+fn now() -> u16 {
+    (jiffies::now() / (jiffies::HZ / STAMPS_PER_SECOND)) as u16
+}
+
+impl FlowTable {
+    /// An empty table whose entries last `ageing` seconds. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn new(ageing: u32) -> Result<Self> {
+        let mut entries = KVVec::with_capacity(SETS * WAYS, GFP_KERNEL)?;
+        for _ in 0..SETS * WAYS {
+            entries.push(Atomic::<u64>::new(0), GFP_KERNEL)?;
+        }
+        let ageing = u64::from(ageing).saturating_mul(STAMPS_PER_SECOND);
+        Ok(Self {
+            entries,
+            ageing: ageing.min(u64::from(u16::MAX / 2)) as u16,
+        })
+    }
+
+    fn set(&self, hash: u32) -> &[Atomic<u64>] {
+        let first = (hash as usize % SETS) * WAYS;
+        &self.entries[first..first + WAYS]
+    }
+
+    /// The queue on which flow `hash` was written of late.
+    #[inline]
+    pub(crate) fn lookup(&self, hash: u32) -> Option<u16> {
+        let entry = self
+            .set(hash)
+            .iter()
+            .filter_map(|cell| Entry::from_bits(cell.load(Relaxed)))
+            .find(|entry| entry.hash == hash)?;
+        (entry.age(now()) <= self.ageing).then_some(entry.queue)
+    }
+
+    /// Notes that flow `hash` was written on `queue` just now.
+    #[inline]
+    pub(crate) fn learn(&self, hash: u32, queue: u16) {
+        let new = Entry {
+            hash,
+            queue,
+            stamp: now(),
+        }
+        .into_bits();
+        let mut victim = None;
+        for cell in self.set(hash) {
+            let old = cell.load(Relaxed);
+            match Entry::from_bits(old) {
+                Some(entry) if entry.hash == hash => {
+                    // An unchanged word is not written: its line stays shared.
+                    if old != new {
+                        let _lost_to_another_writer = cell.cmpxchg(old, new, Relaxed);
+                    }
+                    return;
+                }
+                entry => {
+                    let age = entry.map_or(u16::MAX, |e| e.age(new as u16));
+                    if victim.is_none_or(|(_, _, oldest)| age > oldest) {
+                        victim = Some((cell, old, age));
+                    }
+                }
+            }
+        }
+        if let Some((cell, old, _)) = victim {
+            let _lost_to_another_writer = cell.cmpxchg(old, new, Relaxed);
+        }
+    }
+
+    /// Removes what was learned on `queue`, which nobody writes any more.
+    pub(crate) fn forget(&self, queue: u16) {
+        for cell in self.entries.iter() {
+            let old = cell.load(Relaxed);
+            if Entry::from_bits(old).is_some_and(|entry| entry.queue == queue) {
+                let _taken_by_another_flow = cell.cmpxchg(old, 0, Relaxed);
+            }
+        }
+    }
+}

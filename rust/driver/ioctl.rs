@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The ioctls of `/dev/net/tun`.
+//!
+//! Source: [`include/uapi/linux/if_tun.h`](srctree/include/uapi/linux/if_tun.h)
+
+use super::device;
+use super::device::Device;
+use super::flags::SetQueue;
+use super::flags::FEATURES;
+use super::lifecycle;
+use super::queue::Queue;
+use super::queue::State;
+use crate::net::chardev::Ioctl;
+use crate::net::cred::Gid;
+use crate::net::cred::Uid;
+use crate::net::ifreq::IfReq;
+use crate::net::netdevice::Driver;
+use crate::net::netdevice::NetDevice;
+use crate::net::rtnl;
+use crate::net::rtnl::Rtnl;
+use kernel::ioctl::_IOR;
+use kernel::ioctl::_IOW;
+use kernel::prelude::*;
+use kernel::sync::aref::ARef;
+use kernel::uaccess::UserPtr;
+use kernel::uaccess::UserSlice;
+
+const TUN: u32 = b'T' as u32;
+
+const TUNSETIFF: u32 = _IOW::<i32>(TUN, 202);
+const TUNSETPERSIST: u32 = _IOW::<i32>(TUN, 203);
+const TUNSETOWNER: u32 = _IOW::<i32>(TUN, 204);
+const TUNSETLINK: u32 = _IOW::<i32>(TUN, 205);
+const TUNSETGROUP: u32 = _IOW::<i32>(TUN, 206);
+const TUNGETFEATURES: u32 = _IOR::<u32>(TUN, 207);
+const TUNGETIFF: u32 = _IOR::<u32>(TUN, 210);
+const TUNSETQUEUE: u32 = _IOW::<i32>(TUN, 217);
+const TUNSETIFINDEX: u32 = _IOW::<u32>(TUN, 218);
+const TUNSETCARRIER: u32 = _IOW::<i32>(TUN, 226);
+
+/// Does what a program asks for by ioctl. May sleep.
+///
+/// # Errors
+///
+/// `EBADFD` for what needs a device and finds none, `EINVAL` for an unknown command, `EFAULT`,
+/// and what each command says.
+pub(super) fn ioctl(queue: &Queue, ioctl: Ioctl) -> Result {
+    match ioctl.cmd {
+        TUNGETFEATURES => put(ioctl, FEATURES),
+        TUNSETIFF => set_iff(queue, ioctl),
+        TUNSETQUEUE => set_queue(queue, ioctl),
+        TUNSETIFINDEX => set_ifindex(queue, ioctl),
+        _ => {
+            let mut rtnl = rtnl::lock();
+            let dev = queue.gate.link(&rtnl).map(|bound| bound.dev.clone());
+            device_ioctl(queue, &dev.ok_or(EBADFD)?, ioctl, &mut rtnl)
+        }
+    }
+}
+
+/// The commands for the device of a bound queue.
+fn device_ioctl(
+    queue: &Queue,
+    dev: &ARef<NetDevice<Device>>,
+    ioctl: Ioctl,
+    rtnl: &mut Rtnl,
+) -> Result {
+    match ioctl.cmd {
+        TUNGETIFF => get_iff(queue, dev, ioctl, rtnl),
+        TUNSETPERSIST => {
+            if dev.set_persist(ioctl.arg != 0, rtnl) {
+                dev.state_change(rtnl);
+            }
+            Ok(())
+        }
+        TUNSETOWNER => {
+            dev.set_owner(Uid::from_current_ns(ioctl.arg as u32)?, rtnl);
+            dev.state_change(rtnl);
+            Ok(())
+        }
+        TUNSETGROUP => {
+            dev.set_group(Gid::from_current_ns(ioctl.arg as u32)?, rtnl);
+            dev.state_change(rtnl);
+            Ok(())
+        }
+        TUNSETLINK => dev.set_link_type(ioctl.arg as u16, rtnl),
+        TUNSETCARRIER => Device::change_carrier(dev, get::<u32>(ioctl)? != 0, rtnl),
+        _ => Err(EINVAL),
+    }
+}
+
+fn set_iff(queue: &Queue, ioctl: Ioctl) -> Result {
+    let mut req = IfReq::read(ioctl.arg, ioctl.compat)?;
+    device::set_iff(queue, &mut req, &mut rtnl::lock())?;
+    req.write(ioctl.arg)
+}
+
+fn get_iff(queue: &Queue, dev: &NetDevice<Device>, ioctl: Ioctl, rtnl: &Rtnl) -> Result {
+    let mut req = IfReq::new(ioctl.compat);
+    req.set_name(&dev.name(rtnl));
+    req.set_flags(dev.flags().get_iff(queue.state() == State::Disabled));
+    req.write(ioctl.arg)
+}
+
+fn set_queue(queue: &Queue, ioctl: Ioctl) -> Result {
+    let req = IfReq::read(ioctl.arg, ioctl.compat)?;
+    let rtnl = &mut *rtnl::lock();
+    match SetQueue::new(req.flags()).ok_or(EINVAL)? {
+        SetQueue::Attach => lifecycle::enable(queue, rtnl),
+        SetQueue::Detach => lifecycle::disable(queue, rtnl),
+    }
+}
+
+/// The index that the next device of this file is to have.
+fn set_ifindex(queue: &Queue, ioctl: Ioctl) -> Result {
+    let mut rtnl = rtnl::lock();
+    if queue.is_bound() {
+        return Err(EPERM);
+    }
+    let ifindex = get::<i32>(ioctl)?;
+    if ifindex < 0 {
+        return Err(EINVAL);
+    }
+    *queue.ifindex.get_mut(&mut rtnl) = ifindex;
+    Ok(())
+}
+
+/// Reads the value to which an ioctl's argument points.
+fn get<T: kernel::transmute::FromBytes>(ioctl: Ioctl) -> Result<T> {
+    UserSlice::new(UserPtr::from_addr(ioctl.arg), size_of::<T>())
+        .reader()
+        .read()
+}
+
+/// Writes a value to where an ioctl's argument points.
+fn put(ioctl: Ioctl, value: u32) -> Result {
+    UserSlice::new(UserPtr::from_addr(ioctl.arg), size_of::<u32>())
+        .writer()
+        .write(&value)
+}

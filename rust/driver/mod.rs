@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What tun and tap are.
+//!
+//! An open file is a [`queue::Queue`]. TUNSETIFF binds it to a [`device::Device`]; [`lifecycle`]
+//! is where a queue's state changes. Packets go from the stack to a reader in [`tx`] and from a
+//! writer to the stack in [`rx`].
+
+#![forbid(unsafe_code)]
+
+mod device;
+mod file;
+mod flags;
+mod flow;
+mod ioctl;
+mod lifecycle;
+mod netlink;
+mod queue;
+mod rx;
+mod steering;
+mod tx;
+
+use crate::net::chardev;
+use crate::net::notifier;
+use crate::net::rcu;
+use crate::net::rtnl_link;
+use device::Device;
+use kernel::prelude::*;
+use queue::QueueData;
+
+/// Everything by which the kernel and its users reach the driver. Dropped from top to bottom: no
+/// new file, no device left, no notification, no memory that waits for RCU.
+pub(crate) struct Registrations {
+    _node: chardev::Registration<QueueData>,
+    _kind: rtnl_link::Registration<Device>,
+    _notifier: notifier::Registration<Device>,
+    _rcu: rcu::Barrier,
+}
+
+impl Registrations {
+    /// Makes the driver known. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, or `EEXIST` when something else has the link kind.
+    pub(crate) fn new() -> Result<Self> {
+        let _rcu = rcu::Barrier;
+        let _notifier = notifier::Registration::new()?;
+        let _kind = device::LINK_OPS.register()?;
+        let _node = chardev::Registration::new()?;
+        Ok(Self {
+            _node,
+            _kind,
+            _notifier,
+            _rcu,
+        })
+    }
+}

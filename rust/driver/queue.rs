@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! An open file: one queue of a device, or of none yet.
+
+use super::device::Device;
+use super::flags::Flags;
+use crate::net::gate::Gate;
+use crate::net::gate::GateState;
+use crate::net::gate::Inside;
+use crate::net::netdevice::NetDevice;
+use crate::net::rtnl::RtnlCell;
+use crate::net::sock::RingSock;
+use kernel::prelude::*;
+use kernel::sync::aref::ARef;
+use kernel::sync::atomic::Atomic;
+use kernel::sync::atomic::Relaxed;
+
+/// A queue: a reference-counted socket with a ring of packets that wait for their reader.
+pub(crate) type Queue = RingSock<QueueData>;
+
+/// What a queue is to its device. Changed in [`super::lifecycle`] only.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Of no device yet.
+    Unbound,
+    /// In use, as the transmit queue of this index.
+    Active(u16),
+    /// Detached by its owner: it gets no packets, and may be attached again.
+    Disabled,
+    /// Its device is gone. Its file may be bound to another one.
+    Dead,
+}
+
+impl GateState for State {
+    fn into_bits(self) -> u16 {
+        match self {
+            Self::Unbound => 0,
+            Self::Dead => 1,
+            Self::Disabled => 2,
+            Self::Active(index) => 3 + index,
+        }
+    }
+
+    fn from_bits(bits: u16) -> Self {
+        match bits {
+            0 => Self::Unbound,
+            1 => Self::Dead,
+            2 => Self::Disabled,
+            index => Self::Active(index - 3),
+        }
+    }
+
+    fn is_open(self) -> bool {
+        matches!(self, Self::Active(_) | Self::Disabled)
+    }
+}
+
+/// The device of a bound queue.
+pub(crate) struct Bound {
+    /// The device, referenced.
+    pub(crate) dev: ARef<NetDevice<Device>>,
+    /// The queue's member number in the device, fixed while it is bound.
+    pub(crate) member: u16,
+}
+
+/// The driver's part of a queue.
+pub(crate) struct QueueData {
+    /// The state, and the way to the device.
+    pub(super) gate: Gate<State, Bound>,
+    /// The device's flags, for who lays packets out before entering.
+    flags: Atomic<u32>,
+    /// The index that the next device of this file is to have, or 0.
+    pub(super) ifindex: RtnlCell<i32>,
+}
+
+/// A user of the queue, inside it with its device.
+pub(crate) type User<'a> = Inside<'a, State, Bound>;
+
+impl QueueData {
+    /// A queue of no device.
+    pub(crate) fn new() -> Self {
+        Self {
+            gate: Gate::new(State::Unbound),
+            flags: Atomic::<u32>::new(0),
+            ifindex: RtnlCell::new(0),
+        }
+    }
+
+    /// The state now.
+    #[inline]
+    pub(crate) fn state(&self) -> State {
+        self.gate.state()
+    }
+
+    /// Whether packets may be put into the ring. Asked under the ring's producer lock.
+    #[inline]
+    pub(crate) fn is_active(&self) -> bool {
+        matches!(self.state(), State::Active(_))
+    }
+
+    /// Whether the queue has a device.
+    #[inline]
+    pub(crate) fn is_bound(&self) -> bool {
+        self.state().is_open()
+    }
+
+    /// Enters the queue, for a bounded time and not while waiting for user space.
+    ///
+    /// # Errors
+    ///
+    /// `EBADFD` when the queue has no device.
+    #[inline]
+    pub(crate) fn enter(&self) -> Result<User<'_>> {
+        self.gate.enter().map_err(|_| EBADFD)
+    }
+
+    /// The device's flags.
+    ///
+    /// # Errors
+    ///
+    /// `EBADFD` when the queue has no device.
+    #[inline]
+    pub(crate) fn flags(&self) -> Result<Flags> {
+        if !self.is_bound() {
+            return Err(EBADFD);
+        }
+        Ok(Flags::from_bits(self.flags.load(Relaxed)))
+    }
+
+    /// Notes the device's flags.
+    pub(super) fn set_flags(&self, flags: Flags) {
+        self.flags.store(flags.into_bits(), Relaxed);
+    }
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Packets on their way from the stack to a reader.
+
+use super::device::Device;
+use super::flags::Flags;
+use super::queue::Queue;
+use crate::net::netdevice::NetDevice;
+use crate::net::netdevice::TxStatus;
+use crate::net::ptr_ring::Refused;
+use crate::net::skbuff::DropReason;
+use crate::net::skbuff::SkBuff;
+use kernel::iov::IovIterDest;
+use kernel::prelude::*;
+use kernel::sync::rcu;
+
+/// Bytes of a packet-information header (`struct tun_pi`): flags, protocol.
+pub(super) const PI_LEN: usize = 4;
+
+/// In the header's flags: the packet did not fit in the reader's buffer.
+const TUN_PKT_STRIP: u16 = 0x0001;
+
+/// Bytes before the place of a VLAN tag in an Ethernet header: two addresses.
+const VLAN_OFFSET: usize = 12;
+const VLAN_LEN: usize = 4;
+
+/// Takes a packet from the stack and puts it in the queue of its flow.
+#[inline]
+pub(super) fn start_xmit(dev: &NetDevice<Device>, skb: SkBuff, rcu: &rcu::Guard) -> TxStatus {
+    let mut txq = skb.queue_mapping();
+    let mut skb = match skb.detach_from_sender() {
+        Ok(skb) => skb,
+        Err(skb) => return drop_packet(dev, skb, DropReason::UCOPY_FAULT),
+    };
+    // The queue that the stack chose may have left meanwhile: then its flows have gone to others.
+    loop {
+        let Some(queue) = dev.slot(txq).and_then(|slot| slot.load(rcu)) else {
+            match dev.select(|| skb.hash_symmetric()) {
+                Some(other) if other != txq => {
+                    txq = other;
+                    continue;
+                }
+                _ => return drop_packet(dev, skb, DropReason::DEV_READY),
+            }
+        };
+        match queue.ring().produce_if(skb, || queue.is_active()) {
+            Ok(()) => {
+                dev.trans_update(txq);
+                queue.data_ready();
+                return TxStatus::Ok;
+            }
+            Err((Refused::Full, back)) => return drop_packet(dev, back, DropReason::FULL_RING),
+            Err((Refused::Closed, back)) => skb = back,
+        }
+        match dev.select(|| skb.hash_symmetric()) {
+            Some(other) if !dev.slot(other).is_some_and(|slot| slot.holds(queue)) => txq = other,
+            _ => return drop_packet(dev, skb, DropReason::DEV_READY),
+        }
+    }
+}
+
+#[cold]
+fn drop_packet(dev: &NetDevice<Device>, skb: SkBuff, reason: DropReason) -> TxStatus {
+    dev.count_tx_dropped();
+    skb.tx_error();
+    skb.drop_with(reason);
+    TxStatus::Dropped
+}
+
+/// Reads one packet into `to`: cut to its room, the rest is lost.
+///
+/// # Errors
+///
+/// `EBADFD` if the queue has no device or that goes away, `EAGAIN` if there is no packet and the
+/// caller does not wait, `ERESTARTSYS` upon a signal, `EINVAL` if there is no room for a
+/// packet-information header, `EFAULT`.
+pub(super) fn read(queue: &Queue, nonblock: bool, to: &mut IovIterDest<'_>) -> Result<usize> {
+    let flags = queue.flags()?;
+    if to.is_empty() {
+        return Ok(0);
+    }
+    let skb = receive(queue, nonblock)?;
+    let room = to.len();
+    match put_user(&skb, flags, to) {
+        Ok(len) => {
+            skb.consume();
+            Ok(len.min(room))
+        }
+        Err(e) => {
+            skb.drop_with(DropReason::UCOPY_FAULT);
+            Err(e)
+        }
+    }
+}
+
+/// Takes the oldest packet, and waits for one if allowed.
+fn receive(queue: &Queue, nonblock: bool) -> Result<SkBuff> {
+    loop {
+        let user = queue.enter()?;
+        if let Some(skb) = queue.ring().consume() {
+            let tag = if skb.vlan_tag().is_some() {
+                VLAN_LEN
+            } else {
+                0
+            };
+            user.dev.count_tx(skb.len() + tag);
+            return Ok(skb);
+        }
+        drop(user);
+        if nonblock {
+            return Err(EAGAIN);
+        }
+        queue.wait_interruptible(|| !queue.ring().is_empty() || !queue.is_bound())?;
+    }
+}
+
+/// Lays a packet out in user memory. Says how long it is, in whole.
+fn put_user(skb: &SkBuff, flags: Flags, to: &mut IovIterDest<'_>) -> Result<usize> {
+    let tag = skb.vlan_tag();
+    let mut total = skb.len() + if tag.is_some() { VLAN_LEN } else { 0 };
+    if flags.has_pi() {
+        if to.len() < PI_LEN {
+            return Err(EINVAL);
+        }
+        total += PI_LEN;
+        let strip = if to.len() < total { TUN_PKT_STRIP } else { 0 };
+        let mut pi = [0; PI_LEN];
+        pi[..2].copy_from_slice(&strip.to_ne_bytes());
+        pi[2..].copy_from_slice(&skb.protocol());
+        put_bytes(&pi, to)?;
+    }
+    let mut offset = 0;
+    if let Some(tag) = tag {
+        skb.copy_to(0, to, VLAN_OFFSET)?;
+        let mut bytes = [0; VLAN_LEN];
+        bytes[..2].copy_from_slice(&tag.proto);
+        bytes[2..].copy_from_slice(&tag.tci.to_be_bytes());
+        put_bytes(&bytes, to)?;
+        offset = VLAN_OFFSET;
+    }
+    skb.copy_to(offset, to, skb.len() - offset)?;
+    Ok(total)
+}
+
+/// Writes `bytes`, or as many as there is room for.
+fn put_bytes(bytes: &[u8], to: &mut IovIterDest<'_>) -> Result {
+    let len = bytes.len().min(to.len());
+    if to.copy_to_iter(&bytes[..len]) != len {
+        return Err(EFAULT);
+    }
+    Ok(())
+}

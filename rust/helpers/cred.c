@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <linux/cred.h>
+#include <linux/nsproxy.h>
+#include <net/net_namespace.h>
+
+#include "helpers.h"
+
+struct net *rtun_current_net(void)
+{
+	return current->nsproxy->net_ns;
+}
+
+struct user_namespace *rtun_net_user_ns(const struct net *net)
+{
+	return net->user_ns;
+}
+
+struct user_namespace *rtun_current_user_ns(void)
+{
+	return current_user_ns();
+}
+
+kuid_t rtun_current_fsuid(void)
+{
+	return current_fsuid();
+}
+
+kuid_t rtun_current_euid(void)
+{
+	return current_euid();
+}

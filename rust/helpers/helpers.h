@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What only C can say: static inlines and macros that the safe layer calls.
+ * A helper is named after what it wraps, with rtun_ in front.
+ */
+#ifndef RTUN_HELPERS_H
+#define RTUN_HELPERS_H
+
+#include <linux/netdevice.h>
+#include <linux/poll.h>
+#include <linux/ptr_ring.h>
+#include <linux/skbuff.h>
+#include <net/sock.h>
+
+/* cred.c */
+struct net *rtun_current_net(void);
+struct user_namespace *rtun_net_user_ns(const struct net *net);
+struct user_namespace *rtun_current_user_ns(void);
+kuid_t rtun_current_fsuid(void);
+kuid_t rtun_current_euid(void);
+
+/* fs.c */
+void rtun_f_setown_current(struct file *file);
+void rtun_file_set_nowait(struct file *file);
+
+/* netdevice.c */
+void *rtun_netdev_priv(const struct net_device *dev);
+void rtun_dev_hold(struct net_device *dev);
+void rtun_dev_put(struct net_device *dev);
+void rtun_dev_copy_name(const struct net_device *dev, char *name);
+struct net *rtun_dev_net(const struct net_device *dev);
+void rtun_dev_net_set(struct net_device *dev, struct net *net);
+enum netdev_reg_state rtun_dev_reg_state(const struct net_device *dev);
+void rtun_dev_set_software(struct net_device *dev);
+void rtun_tap_priv_flags(struct net_device *dev);
+void rtun_netif_tx_start_all_queues(struct net_device *dev);
+void rtun_netif_tx_stop_all_queues(struct net_device *dev);
+void rtun_txq_trans_cond_update(struct net_device *dev, unsigned int txq);
+void rtun_dev_sw_netstats_rx_add(struct net_device *dev, unsigned int len);
+void rtun_dev_sw_netstats_tx_add(struct net_device *dev, unsigned int len);
+void rtun_dev_core_stats_rx_dropped_inc(struct net_device *dev);
+void rtun_dev_core_stats_tx_dropped_inc(struct net_device *dev);
+void rtun_eth_hw_addr_random(struct net_device *dev);
+int rtun_notifier_to_errno(int ret);
+struct net_device *rtun_netdev_notifier_info_to_dev(void *info);
+int rtun_netif_receive_skb(struct sk_buff *skb);
+
+/* netlink.c */
+int rtun_nla_put_u8(struct sk_buff *skb, int attrtype, u8 value);
+int rtun_nla_put_u32(struct sk_buff *skb, int attrtype, u32 value);
+size_t rtun_nla_total_size(int payload);
+void rtun_nl_set_err_msg(struct netlink_ext_ack *extack, const char *msg);
+
+/* poll.c */
+void rtun_poll_wait(struct file *file, struct wait_queue_head *wq, poll_table *table);
+
+/* ptr_ring.c */
+int rtun_ptr_ring_init(struct ptr_ring *r, int size);
+void rtun_ptr_ring_cleanup(struct ptr_ring *r, void (*destroy)(void *entry));
+int rtun_ptr_ring_resize(struct ptr_ring *r, int size, void (*destroy)(void *entry));
+int rtun_ptr_ring_resize_multiple(struct ptr_ring **rings, unsigned int nrings,
+				  int size, void (*destroy)(void *entry));
+void rtun_ptr_ring_producer_lock(struct ptr_ring *r);
+void rtun_ptr_ring_producer_unlock(struct ptr_ring *r);
+void rtun_ptr_ring_lock_both(struct ptr_ring *r);
+void rtun_ptr_ring_unlock_both(struct ptr_ring *r);
+void rtun_ptr_ring_producer_lock_nested(struct ptr_ring *r);
+void rtun_ptr_ring_producer_unlock_nested(struct ptr_ring *r);
+int rtun___ptr_ring_produce(struct ptr_ring *r, void *entry);
+void *rtun___ptr_ring_consume(struct ptr_ring *r);
+void *rtun_ptr_ring_consume(struct ptr_ring *r);
+bool rtun_ptr_ring_empty(struct ptr_ring *r);
+
+/* skbuff.c */
+u32 rtun_skb_get_hash_symmetric(const struct sk_buff *skb);
+int rtun_skb_orphan_frags_rx(struct sk_buff *skb);
+void rtun_skb_tx_timestamp(struct sk_buff *skb);
+void rtun_skb_orphan(struct sk_buff *skb);
+void rtun_nf_reset_ct(struct sk_buff *skb);
+void rtun_skb_reserve(struct sk_buff *skb, int len);
+void rtun_skb_record_rx_queue(struct sk_buff *skb, u16 queue);
+void rtun_skb_reset_network_header(struct sk_buff *skb);
+u16 rtun_skb_protocol(const struct sk_buff *skb);
+void rtun_skb_set_protocol(struct sk_buff *skb, u16 proto);
+struct net_device *rtun_skb_dev(const struct sk_buff *skb);
+void rtun_skb_set_dev(struct sk_buff *skb, struct net_device *dev);
+bool rtun_skb_vlan_tag(const struct sk_buff *skb, u16 *proto, u16 *tci);
+bool rtun_pskb_may_pull(struct sk_buff *skb, unsigned int len);
+u16 rtun_skb_get_queue_mapping(const struct sk_buff *skb);
+void rtun_kfree_skb_list_reason(struct sk_buff *skb, enum skb_drop_reason reason);
+struct page_frag *rtun_current_task_frag(void);
+void *rtun_page_address(struct page *page);
+void rtun_get_page(struct page *page);
+
+/* sock.c */
+void rtun_sock_hold(struct sock *sk);
+void rtun_sock_put(struct sock *sk);
+void rtun_sock_set_rcu_free(struct sock *sk);
+void rtun_sock_init_wait(struct socket *sock);
+struct net *rtun_sock_net(const struct sock *sk);
+void rtun_sock_wake(struct socket *sock, u32 events);
+
+/* wait_bit.c */
+void rtun_wait_var_zero_mask(u64 *word, u64 mask);
+
+#endif

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <linux/etherdevice.h>
+#include <linux/netdevice.h>
+
+#include "helpers.h"
+
+void *rtun_netdev_priv(const struct net_device *dev)
+{
+	return netdev_priv(dev);
+}
+
+void rtun_dev_hold(struct net_device *dev)
+{
+	netdev_hold(dev, NULL, GFP_ATOMIC);
+}
+
+void rtun_dev_put(struct net_device *dev)
+{
+	netdev_put(dev, NULL);
+}
+
+void rtun_dev_copy_name(const struct net_device *dev, char *name)
+{
+	memcpy(name, dev->name, IFNAMSIZ);
+}
+
+struct net *rtun_dev_net(const struct net_device *dev)
+{
+	return dev_net(dev);
+}
+
+void rtun_dev_net_set(struct net_device *dev, struct net *net)
+{
+	dev_net_set(dev, net);
+}
+
+enum netdev_reg_state rtun_dev_reg_state(const struct net_device *dev)
+{
+	return READ_ONCE(dev->reg_state);
+}
+
+/* No lock around transmit, statistics per CPU, nothing that hardware would do. */
+void rtun_dev_set_software(struct net_device *dev)
+{
+	dev->lltx = true;
+	dev->pcpu_stat_type = NETDEV_PCPU_STAT_TSTATS;
+	dev->hw_features = NETIF_F_SG | NETIF_F_FRAGLIST |
+			   NETIF_F_HW_VLAN_CTAG_TX | NETIF_F_HW_VLAN_STAG_TX;
+	dev->features = dev->hw_features;
+	dev->hw_enc_features = dev->hw_features;
+	dev->vlan_features = NETIF_F_SG | NETIF_F_FRAGLIST;
+}
+
+/* What ether_setup() says of a device that owns its packets for any time. */
+void rtun_tap_priv_flags(struct net_device *dev)
+{
+	dev->priv_flags &= ~IFF_TX_SKB_SHARING;
+	dev->priv_flags |= IFF_LIVE_ADDR_CHANGE;
+}
+
+void rtun_netif_tx_start_all_queues(struct net_device *dev)
+{
+	netif_tx_start_all_queues(dev);
+}
+
+void rtun_netif_tx_stop_all_queues(struct net_device *dev)
+{
+	netif_tx_stop_all_queues(dev);
+}
+
+void rtun_txq_trans_cond_update(struct net_device *dev, unsigned int txq)
+{
+	txq_trans_cond_update(netdev_get_tx_queue(dev, txq));
+}
+
+void rtun_dev_sw_netstats_rx_add(struct net_device *dev, unsigned int len)
+{
+	preempt_disable();
+	dev_sw_netstats_rx_add(dev, len);
+	preempt_enable();
+}
+
+void rtun_dev_sw_netstats_tx_add(struct net_device *dev, unsigned int len)
+{
+	preempt_disable();
+	dev_sw_netstats_tx_add(dev, 1, len);
+	preempt_enable();
+}
+
+void rtun_dev_core_stats_rx_dropped_inc(struct net_device *dev)
+{
+	dev_core_stats_rx_dropped_inc(dev);
+}
+
+void rtun_dev_core_stats_tx_dropped_inc(struct net_device *dev)
+{
+	dev_core_stats_tx_dropped_inc(dev);
+}
+
+void rtun_eth_hw_addr_random(struct net_device *dev)
+{
+	eth_hw_addr_random(dev);
+}
+
+int rtun_notifier_to_errno(int ret)
+{
+	return notifier_to_errno(ret);
+}
+
+struct net_device *rtun_netdev_notifier_info_to_dev(void *info)
+{
+	return netdev_notifier_info_to_dev(info);
+}
+
+int rtun_netif_receive_skb(struct sk_buff *skb)
+{
+	int ret;
+
+	local_bh_disable();
+	ret = netif_receive_skb(skb);
+	local_bh_enable();
+	return ret;
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <linux/ptr_ring.h>
+
+#include "helpers.h"
+
+int rtun_ptr_ring_init(struct ptr_ring *r, int size)
+{
+	return ptr_ring_init(r, size, GFP_KERNEL);
+}
+
+void rtun_ptr_ring_cleanup(struct ptr_ring *r, void (*destroy)(void *entry))
+{
+	ptr_ring_cleanup(r, destroy);
+}
+
+int rtun_ptr_ring_resize(struct ptr_ring *r, int size, void (*destroy)(void *entry))
+{
+	/* The single-ring form takes the locks without disabling softirqs. */
+	return ptr_ring_resize_multiple_bh(&r, 1, size, GFP_KERNEL, destroy);
+}
+
+int rtun_ptr_ring_resize_multiple(struct ptr_ring **rings, unsigned int nrings,
+				  int size, void (*destroy)(void *entry))
+{
+	return ptr_ring_resize_multiple_bh(rings, nrings, size, GFP_KERNEL, destroy);
+}
+
+void rtun_ptr_ring_producer_lock(struct ptr_ring *r)
+{
+	spin_lock(&r->producer_lock);
+}
+
+void rtun_ptr_ring_producer_unlock(struct ptr_ring *r)
+{
+	spin_unlock(&r->producer_lock);
+}
+
+/* The consumer lock is the outer one, as in ptr_ring.h. */
+void rtun_ptr_ring_lock_both(struct ptr_ring *r)
+{
+	spin_lock_bh(&r->consumer_lock);
+	spin_lock(&r->producer_lock);
+}
+
+void rtun_ptr_ring_unlock_both(struct ptr_ring *r)
+{
+	spin_unlock(&r->producer_lock);
+	spin_unlock_bh(&r->consumer_lock);
+}
+
+/* For a second ring while the first one's locks are held. */
+void rtun_ptr_ring_producer_lock_nested(struct ptr_ring *r)
+{
+	spin_lock_nested(&r->producer_lock, SINGLE_DEPTH_NESTING);
+}
+
+void rtun_ptr_ring_producer_unlock_nested(struct ptr_ring *r)
+{
+	spin_unlock(&r->producer_lock);
+}
+
+int rtun___ptr_ring_produce(struct ptr_ring *r, void *entry)
+{
+	return __ptr_ring_produce(r, entry);
+}
+
+void *rtun___ptr_ring_consume(struct ptr_ring *r)
+{
+	return __ptr_ring_consume(r);
+}
+
+void *rtun_ptr_ring_consume(struct ptr_ring *r)
+{
+	return ptr_ring_consume(r);
+}
+
+bool rtun_ptr_ring_empty(struct ptr_ring *r)
+{
+	return ptr_ring_empty(r);
+}

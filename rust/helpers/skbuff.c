@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/skbuff.h>
+#include <linux/if_vlan.h>
+
+#include "helpers.h"
+
+u32 rtun_skb_get_hash_symmetric(const struct sk_buff *skb)
+{
+	return __skb_get_hash_symmetric(skb);
+}
+
+int rtun_skb_orphan_frags_rx(struct sk_buff *skb)
+{
+	return skb_orphan_frags_rx(skb, GFP_ATOMIC);
+}
+
+void rtun_skb_tx_timestamp(struct sk_buff *skb)
+{
+	skb_tx_timestamp(skb);
+}
+
+void rtun_skb_orphan(struct sk_buff *skb)
+{
+	skb_orphan(skb);
+}
+
+void rtun_nf_reset_ct(struct sk_buff *skb)
+{
+	nf_reset_ct(skb);
+}
+
+void rtun_skb_reserve(struct sk_buff *skb, int len)
+{
+	/* As bindings_helper.h says it. */
+	BUILD_BUG_ON(NET_SKB_PAD != (L1_CACHE_BYTES > 32 ? L1_CACHE_BYTES : 32));
+	skb_reserve(skb, len);
+}
+
+void rtun_skb_record_rx_queue(struct sk_buff *skb, u16 queue)
+{
+	skb_record_rx_queue(skb, queue);
+}
+
+void rtun_skb_reset_network_header(struct sk_buff *skb)
+{
+	skb_reset_network_header(skb);
+}
+
+u16 rtun_skb_protocol(const struct sk_buff *skb)
+{
+	return (__force u16)skb->protocol;
+}
+
+void rtun_skb_set_protocol(struct sk_buff *skb, u16 proto)
+{
+	skb->protocol = (__force __be16)proto;
+}
+
+struct net_device *rtun_skb_dev(const struct sk_buff *skb)
+{
+	return skb->dev;
+}
+
+void rtun_skb_set_dev(struct sk_buff *skb, struct net_device *dev)
+{
+	skb->dev = dev;
+}
+
+bool rtun_skb_vlan_tag(const struct sk_buff *skb, u16 *proto, u16 *tci)
+{
+	if (!skb_vlan_tag_present(skb))
+		return false;
+	*proto = (__force u16)skb->vlan_proto;
+	*tci = skb_vlan_tag_get(skb);
+	return true;
+}
+
+bool rtun_pskb_may_pull(struct sk_buff *skb, unsigned int len)
+{
+	return pskb_may_pull(skb, len);
+}
+
+u16 rtun_skb_get_queue_mapping(const struct sk_buff *skb)
+{
+	return skb_get_queue_mapping(skb);
+}
+
+void rtun_kfree_skb_list_reason(struct sk_buff *skb, enum skb_drop_reason reason)
+{
+	kfree_skb_list_reason(skb, reason);
+}
+
+struct page_frag *rtun_current_task_frag(void)
+{
+	return &current->task_frag;
+}
+
+void *rtun_page_address(struct page *page)
+{
+	return page_address(page);
+}
+
+void rtun_get_page(struct page *page)
+{
+	get_page(page);
+}

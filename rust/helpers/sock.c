@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <net/sock.h>
+
+#include "helpers.h"
+
+void rtun_sock_hold(struct sock *sk)
+{
+	sock_hold(sk);
+}
+
+void rtun_sock_put(struct sock *sk)
+{
+	sock_put(sk);
+}
+
+void rtun_sock_set_rcu_free(struct sock *sk)
+{
+	sock_set_flag(sk, SOCK_RCU_FREE);
+}
+
+void rtun_sock_init_wait(struct socket *sock)
+{
+	init_waitqueue_head(&sock->wq.wait);
+}
+
+struct net *rtun_sock_net(const struct sock *sk)
+{
+	return sock_net(sk);
+}
+
+void rtun_sock_wake(struct socket *sock, u32 events)
+{
+	if (wq_has_sleeper(&sock->wq.wait))
+		wake_up_interruptible_poll(&sock->wq.wait, (__force __poll_t)events);
+}

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <linux/atomic.h>
+#include <linux/wait_bit.h>
+
+#include "helpers.h"
+
+/* Sleeps until none of the bits of @mask is set in @word. */
+void rtun_wait_var_zero_mask(u64 *word, u64 mask)
+{
+	wait_var_event(word, !(smp_load_acquire(word) & mask));
+}

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The safe layer: the parts of the kernel's networking that the driver uses.
+//!
+//! Each file is named after the C header that it wraps and shaped as it would be in
+//! `rust/kernel/net/`. All unsafe code of the module is here and in the crate root, so that
+//! [`crate::driver`] can forbid it.
+
+pub(crate) mod chardev;
+pub(crate) mod cred;
+pub(crate) mod fasync;
+pub(crate) mod gate;
+pub(crate) mod ifreq;
+pub(crate) mod jiffies;
+pub(crate) mod module;
+pub(crate) mod netdevice;
+pub(crate) mod netns;
+pub(crate) mod notifier;
+pub(crate) mod poll;
+pub(crate) mod ptr_ring;
+pub(crate) mod rcu;
+pub(crate) mod rtnl;
+pub(crate) mod rtnl_link;
+pub(crate) mod skbuff;
+pub(crate) mod sock;

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The callbacks of a network device (`struct net_device_ops`).
+
+use super::Link;
+use super::NetDevice;
+use crate::bindings;
+use crate::net::rtnl::Rtnl;
+use crate::net::rtnl_link::LinkOps;
+use crate::net::skbuff::SkBuff;
+use crate::net::skbuff::SkBuffRef;
+use core::marker::PhantomData;
+use core::mem::MaybeUninit;
+use core::ptr::NonNull;
+use kernel::prelude::*;
+use kernel::sync::rcu;
+
+/// What became of a packet that the stack handed over.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TxStatus {
+    /// It waits for its reader.
+    Ok,
+    /// It was dropped and counted.
+    Dropped,
+}
+
+/// What a network driver does. A device dereferences to the driver's data.
+pub(crate) trait Driver: Sized + Send + Sync + 'static {
+    /// The driver's rtnetlink link kind, by which its devices are told from others.
+    fn link_ops() -> &'static LinkOps<Self>;
+
+    /// The device is going away: nothing may refer to it from here on. May sleep.
+    fn uninit(dev: &NetDevice<Self>, rtnl: &mut Rtnl);
+
+    /// The interface is set up. May sleep.
+    fn open(dev: &NetDevice<Self>, rtnl: &mut Rtnl) -> Result;
+
+    /// The interface is set down. May sleep.
+    fn stop(dev: &NetDevice<Self>, rtnl: &mut Rtnl);
+
+    /// The transmit queue for a packet. Softirqs are off; must not sleep.
+    fn select_queue(dev: &NetDevice<Self>, skb: &SkBuffRef) -> u16;
+
+    /// Takes a packet. Softirqs are off; must not sleep.
+    fn start_xmit(dev: &NetDevice<Self>, skb: SkBuff, rcu: &rcu::Guard) -> TxStatus;
+
+    /// User space sets the carrier by rtnetlink. May sleep.
+    fn change_carrier(dev: &NetDevice<Self>, on: bool, rtnl: &mut Rtnl) -> Result;
+}
+
+/// Turns C callbacks into those of `T`.
+pub(super) struct Adapter<T: Driver>(PhantomData<T>);
+
+impl<T: Driver> Adapter<T> {
+    /// The callbacks for devices with frames of kind `link`.
+    pub(super) fn table(link: Link) -> &'static bindings::net_device_ops {
+        match link {
+            Link::PointToPoint => const { &Self::TUNNEL },
+            Link::Ethernet => const { &Self::ETHERNET },
+        }
+    }
+
+    const TUNNEL: bindings::net_device_ops = {
+        // SAFETY: All-zero is a table without callbacks.
+        let mut ops: bindings::net_device_ops = unsafe { MaybeUninit::zeroed().assume_init() };
+        ops.ndo_uninit = Some(Self::uninit);
+        ops.ndo_open = Some(Self::open);
+        ops.ndo_stop = Some(Self::stop);
+        ops.ndo_start_xmit = Some(Self::start_xmit);
+        ops.ndo_select_queue = Some(Self::select_queue);
+        ops.ndo_change_carrier = Some(Self::change_carrier);
+        ops
+    };
+
+    const ETHERNET: bindings::net_device_ops = {
+        let mut ops = Self::TUNNEL;
+        ops.ndo_set_rx_mode = Some(Self::set_rx_mode);
+        ops.ndo_set_mac_address = Some(bindings::eth_mac_addr);
+        ops.ndo_validate_addr = Some(bindings::eth_validate_addr);
+        ops.ndo_features_check = Some(bindings::passthru_features_check);
+        ops
+    };
+
+    /// # Safety
+    ///
+    /// Called by the stack under RTNL with a device of this driver.
+    unsafe extern "C" fn uninit(dev: *mut bindings::net_device) {
+        // SAFETY: RTNL is held, and who called into the stack lent its token to the call.
+        let mut rtnl = unsafe { Rtnl::assume_held() };
+        // SAFETY: By the safety requirements.
+        T::uninit(unsafe { NetDevice::from_raw(dev) }, &mut rtnl);
+    }
+
+    /// # Safety
+    ///
+    /// As [`Self::uninit`].
+    unsafe extern "C" fn open(dev: *mut bindings::net_device) -> kernel::ffi::c_int {
+        // SAFETY: As in `uninit`.
+        let mut rtnl = unsafe { Rtnl::assume_held() };
+        // SAFETY: By the safety requirements.
+        match T::open(unsafe { NetDevice::from_raw(dev) }, &mut rtnl) {
+            Ok(()) => 0,
+            Err(e) => e.to_errno(),
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As [`Self::uninit`].
+    unsafe extern "C" fn stop(dev: *mut bindings::net_device) -> kernel::ffi::c_int {
+        // SAFETY: As in `uninit`.
+        let mut rtnl = unsafe { Rtnl::assume_held() };
+        // SAFETY: By the safety requirements.
+        T::stop(unsafe { NetDevice::from_raw(dev) }, &mut rtnl);
+        0
+    }
+
+    /// # Safety
+    ///
+    /// Called by the stack with softirqs off, a packet that it gives up, and a device of this
+    /// driver.
+    unsafe extern "C" fn start_xmit(
+        skb: *mut bindings::sk_buff,
+        dev: *mut bindings::net_device,
+    ) -> bindings::netdev_tx_t {
+        // SAFETY: The stack never hands over a null pointer, and gives the packet up.
+        let skb = unsafe { SkBuff::from_raw(NonNull::new_unchecked(skb)) };
+        // SAFETY: By the safety requirements.
+        let dev = unsafe { NetDevice::from_raw(dev) };
+        match T::start_xmit(dev, skb, &rcu::Guard::new()) {
+            TxStatus::Ok => bindings::netdev_tx_NETDEV_TX_OK,
+            TxStatus::Dropped => bindings::RTUN_NET_XMIT_DROP as bindings::netdev_tx_t,
+        }
+    }
+
+    /// # Safety
+    ///
+    /// Called by the stack with softirqs off, a packet and a device of this driver.
+    unsafe extern "C" fn select_queue(
+        dev: *mut bindings::net_device,
+        skb: *mut bindings::sk_buff,
+        _sb_dev: *mut bindings::net_device,
+    ) -> u16 {
+        // SAFETY: By the safety requirements.
+        unsafe { T::select_queue(NetDevice::from_raw(dev), SkBuffRef::from_raw(skb)) }
+    }
+
+    /// # Safety
+    ///
+    /// As [`Self::uninit`].
+    unsafe extern "C" fn change_carrier(
+        dev: *mut bindings::net_device,
+        on: bool,
+    ) -> kernel::ffi::c_int {
+        // SAFETY: As in `uninit`.
+        let mut rtnl = unsafe { Rtnl::assume_held() };
+        // SAFETY: By the safety requirements.
+        match T::change_carrier(unsafe { NetDevice::from_raw(dev) }, on, &mut rtnl) {
+            Ok(()) => 0,
+            Err(e) => e.to_errno(),
+        }
+    }
+
+    /// A device that takes every frame has no receive filter to set, but must say so for the stack
+    /// to let it be promiscuous.
+    ///
+    /// # Safety
+    ///
+    /// None: it does nothing.
+    unsafe extern "C" fn set_rx_mode(_dev: *mut bindings::net_device) {}
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Network namespaces.
+//!
+//! C header: [`include/net/net_namespace.h`](srctree/include/net/net_namespace.h)
+
+use crate::bindings;
+use kernel::types::Opaque;
+
+/// A network namespace, borrowed from what keeps it alive.
+#[repr(transparent)]
+pub(crate) struct Net(Opaque<bindings::net>);
+
+impl Net {
+    /// Borrows a C namespace.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` must stay valid for `'a`.
+    pub(super) unsafe fn from_raw<'a>(ptr: *mut bindings::net) -> &'a Self {
+        // SAFETY: The type is transparent, and the caller guarantees validity.
+        unsafe { &*ptr.cast() }
+    }
+
+    /// The raw pointer.
+    pub(super) fn as_raw(&self) -> *mut bindings::net {
+        self.0.get()
+    }
+
+    /// Whether the current task may administer this namespace (`CAP_NET_ADMIN`).
+    pub(crate) fn capable_net_admin(&self) -> bool {
+        // SAFETY: The namespace is valid, and so is the user namespace that owns it.
+        unsafe {
+            let user_ns = bindings::rtun_net_user_ns(self.as_raw());
+            bindings::ns_capable(user_ns, bindings::CAP_NET_ADMIN as i32)
+        }
+    }
+}
+
+/// Runs `f` with the current task's network namespace.
+pub(crate) fn with_current<R>(f: impl FnOnce(&Net) -> R) -> R {
+    // SAFETY: A task that makes a system call has a namespace, which only the task itself changes.
+    f(unsafe { Net::from_raw(bindings::rtun_current_net()) })
+}

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Rings of owned pointers.
+//!
+//! C header: [`include/linux/ptr_ring.h`](srctree/include/linux/ptr_ring.h)
+//!
+//! Lock order: consumer lock, producer lock, producer lock of another ring (nested). The producer
+//! lock is taken with softirqs off, the consumer lock in process context.
+
+use crate::bindings;
+use core::ffi::c_void;
+use core::marker::PhantomData;
+use core::ptr::NonNull;
+use kernel::error::to_result;
+use kernel::prelude::*;
+use kernel::types::NotThreadSafe;
+use kernel::types::Opaque;
+
+/// An object that a ring can own as a pointer.
+///
+/// # Safety
+///
+/// `into_ptr` gives up ownership of an aligned pointer that `from_ptr` takes back.
+pub(crate) unsafe trait RingEntry: Sized + Send {
+    /// Gives up ownership.
+    fn into_ptr(self) -> NonNull<c_void>;
+
+    /// Takes ownership back.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` must come from [`RingEntry::into_ptr`], once.
+    unsafe fn from_ptr(ptr: NonNull<c_void>) -> Self;
+
+    /// What happens to an entry for which a smaller ring has no room.
+    fn overflow(self) {
+        drop(self)
+    }
+}
+
+/// A `struct ptr_ring` whose entries are `T`s.
+#[repr(transparent)]
+pub(crate) struct PtrRing<T: RingEntry> {
+    ring: Opaque<bindings::ptr_ring>,
+    _entries: PhantomData<T>,
+}
+
+// SAFETY: The ring owns `T`s, which are `Send`.
+unsafe impl<T: RingEntry> Send for PtrRing<T> {}
+// SAFETY: All access is under the ring's own locks.
+unsafe impl<T: RingEntry> Sync for PtrRing<T> {}
+
+/// Why a ring did not take an entry.
+pub(crate) enum Refused {
+    /// No room.
+    Full,
+    /// The condition of the producer does not hold.
+    Closed,
+}
+
+/// The `destroy` callback: an entry that a resize found no room for.
+///
+/// # Safety
+///
+/// `ptr` must be an entry that the ring owned.
+unsafe extern "C" fn overflow<T: RingEntry>(ptr: *mut c_void) {
+    if let Some(ptr) = NonNull::new(ptr) {
+        // SAFETY: The ring gives up the entry.
+        unsafe { T::from_ptr(ptr) }.overflow();
+    }
+}
+
+/// The `destroy` callback of the ring's end.
+///
+/// # Safety
+///
+/// `ptr` must be an entry that the ring owned.
+unsafe extern "C" fn discard<T: RingEntry>(ptr: *mut c_void) {
+    if let Some(ptr) = NonNull::new(ptr) {
+        // SAFETY: The ring gives up the entry.
+        drop(unsafe { T::from_ptr(ptr) });
+    }
+}
+
+impl<T: RingEntry> PtrRing<T> {
+    /// Makes a ring without room at `slot`.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    ///
+    /// # Safety
+    ///
+    /// `slot` must be valid for writes and not move afterwards. After an error it is not a ring.
+    pub(super) unsafe fn init(slot: *mut Self) -> Result {
+        // SAFETY: By the safety requirements.
+        to_result(unsafe { bindings::rtun_ptr_ring_init(slot.cast(), 0) })
+    }
+
+    /// The raw ring.
+    fn as_raw(&self) -> *mut bindings::ptr_ring {
+        self.ring.get()
+    }
+
+    /// Adds `entry` if `open()` holds, which is asked under the producer lock. Softirqs are off.
+    ///
+    /// # Errors
+    ///
+    /// The entry comes back with the reason.
+    #[inline]
+    pub(crate) fn produce_if(
+        &self,
+        entry: T,
+        open: impl FnOnce() -> bool,
+    ) -> Result<(), (Refused, T)> {
+        let ring = self.as_raw();
+        let ptr = entry.into_ptr();
+        // SAFETY: The ring is initialised; the lock is released below.
+        unsafe { bindings::rtun_ptr_ring_producer_lock(ring) };
+        let refused = if !open() {
+            Some(Refused::Closed)
+        // SAFETY: The producer lock is held.
+        } else if unsafe { bindings::rtun___ptr_ring_produce(ring, ptr.as_ptr()) } != 0 {
+            Some(Refused::Full)
+        } else {
+            None
+        };
+        // SAFETY: Taken above.
+        unsafe { bindings::rtun_ptr_ring_producer_unlock(ring) };
+        match refused {
+            None => Ok(()),
+            // SAFETY: The ring did not take the pointer.
+            Some(reason) => Err((reason, unsafe { T::from_ptr(ptr) })),
+        }
+    }
+
+    /// Takes the oldest entry. Process context.
+    #[inline]
+    pub(crate) fn consume(&self) -> Option<T> {
+        // SAFETY: The ring is initialised; C takes the consumer lock.
+        let ptr = unsafe { bindings::rtun_ptr_ring_consume(self.as_raw()) };
+        // SAFETY: The ring gives up what it returns.
+        NonNull::new(ptr).map(|ptr| unsafe { T::from_ptr(ptr) })
+    }
+
+    /// Whether there is nothing to take. Process context.
+    pub(crate) fn is_empty(&self) -> bool {
+        // SAFETY: The ring is initialised; C takes the consumer lock.
+        unsafe { bindings::rtun_ptr_ring_empty(self.as_raw()) }
+    }
+
+    /// Gives the ring room for `size` entries, keeping the oldest that fit. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`; the ring stays as it was.
+    pub(crate) fn resize(&self, size: u32) -> Result {
+        let size = i32::try_from(size).map_err(|_| EINVAL)?;
+        // SAFETY: The ring is initialised, and `overflow` takes what C hands it.
+        to_result(unsafe {
+            bindings::rtun_ptr_ring_resize(self.as_raw(), size, Some(overflow::<T>))
+        })
+    }
+
+    /// Resizes all of `rings` or, upon `ENOMEM`, none. May sleep.
+    pub(crate) fn resize_all(rings: &[&Self], size: u32) -> Result {
+        let size = i32::try_from(size).map_err(|_| EINVAL)?;
+        // CAST: A reference to a transparent wrapper is a pointer to the ring.
+        let ptr = rings.as_ptr().cast::<*mut bindings::ptr_ring>().cast_mut();
+        // SAFETY: `rings` are initialised rings; C reads the array only.
+        to_result(unsafe {
+            bindings::rtun_ptr_ring_resize_multiple(
+                ptr,
+                rings.len() as u32,
+                size,
+                Some(overflow::<T>),
+            )
+        })
+    }
+
+    /// Keeps producers and consumers out. Process context.
+    pub(crate) fn lock(&self) -> Locked<'_, T> {
+        // SAFETY: The ring is initialised; the guard unlocks.
+        unsafe { bindings::rtun_ptr_ring_lock_both(self.as_raw()) };
+        Locked(self, NotThreadSafe)
+    }
+}
+
+impl<T: RingEntry> Drop for PtrRing<T> {
+    fn drop(&mut self) {
+        // SAFETY: Nobody else has the ring, and `discard` takes what C hands it.
+        unsafe { bindings::rtun_ptr_ring_cleanup(self.as_raw(), Some(discard::<T>)) };
+    }
+}
+
+/// Both locks of a ring.
+pub(crate) struct Locked<'a, T: RingEntry>(&'a PtrRing<T>, NotThreadSafe);
+
+impl<T: RingEntry> Locked<'_, T> {
+    /// Takes the oldest entry.
+    pub(crate) fn consume(&self) -> Option<T> {
+        // SAFETY: The consumer lock is held.
+        let ptr = unsafe { bindings::rtun___ptr_ring_consume(self.0.as_raw()) };
+        // SAFETY: The ring gives up what it returns.
+        NonNull::new(ptr).map(|ptr| unsafe { T::from_ptr(ptr) })
+    }
+
+    /// Hands `entry` to another ring, which must not be this one.
+    ///
+    /// # Errors
+    ///
+    /// The entry comes back when there is no room.
+    pub(crate) fn hand_to(&self, other: &PtrRing<T>, entry: T) -> Result<(), T> {
+        let ring = other.as_raw();
+        if ring == self.0.as_raw() {
+            return Err(entry);
+        }
+        let ptr = entry.into_ptr();
+        // SAFETY: The ring is initialised and another one; one task hands over at a time, since it
+        // holds RTNL, so that the nesting cannot turn around.
+        let ret = unsafe {
+            bindings::rtun_ptr_ring_producer_lock_nested(ring);
+            let ret = bindings::rtun___ptr_ring_produce(ring, ptr.as_ptr());
+            bindings::rtun_ptr_ring_producer_unlock_nested(ring);
+            ret
+        };
+        if ret != 0 {
+            // SAFETY: The ring did not take the pointer.
+            return Err(unsafe { T::from_ptr(ptr) });
+        }
+        Ok(())
+    }
+}
+
+impl<T: RingEntry> Drop for Locked<'_, T> {
+    fn drop(&mut self) {
+        // SAFETY: Taken in `PtrRing::lock`.
+        unsafe { bindings::rtun_ptr_ring_unlock_both(self.0.as_raw()) };
+    }
+}

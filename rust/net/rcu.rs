@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Published pointers that are read under RCU.
+//!
+//! C header: [`include/linux/rcupdate.h`](srctree/include/linux/rcupdate.h)
+
+use core::marker::PhantomData;
+use core::ptr::NonNull;
+use kernel::sync::aref::ARef;
+use kernel::sync::aref::AlwaysRefCounted;
+use kernel::sync::atomic::Acquire;
+use kernel::sync::atomic::Atomic;
+use kernel::sync::atomic::Full;
+use kernel::sync::atomic::Relaxed;
+use kernel::sync::rcu::Guard;
+
+/// An object whose memory outlives its last reference by a grace period.
+///
+/// # Safety
+///
+/// After the last [`AlwaysRefCounted::dec_ref`], the object stays valid until every RCU read-side
+/// section that was running then has ended.
+pub(crate) unsafe trait RcuFreed: AlwaysRefCounted {}
+
+/// A place that holds a reference to a `T` or nothing, read under RCU without a lock.
+///
+/// # Invariants
+///
+/// The word is zero or the address of a `T` of which the slot owns a reference.
+pub(crate) struct RcuSlot<T: RcuFreed>(Atomic<usize>, PhantomData<ARef<T>>);
+
+impl<T: RcuFreed> RcuSlot<T> {
+    /// An empty slot.
+    pub(crate) const fn new() -> Self {
+        Self(Atomic::<usize>::new(0), PhantomData)
+    }
+
+    /// What the slot holds now. It stays valid for the read-side section, published or not.
+    #[inline]
+    pub(crate) fn load<'a>(&self, _: &'a Guard) -> Option<&'a T> {
+        let ptr = self.0.load(Acquire) as *const T;
+        // SAFETY: By the type invariant, the pointer was valid when it was read, and `RcuFreed`
+        // keeps the object for this read-side section.
+        unsafe { ptr.as_ref() }
+    }
+
+    /// Publishes `new` and gives back what was there.
+    pub(crate) fn replace(&self, new: Option<ARef<T>>) -> Option<ARef<T>> {
+        let raw = new.map_or(0, |r| ARef::into_raw(r).as_ptr() as usize);
+        // INVARIANT: The slot takes over the reference of `new`.
+        let old = NonNull::new(self.0.xchg(raw, Full) as *mut T)?;
+        // SAFETY: By the type invariant, the slot owned a reference, which it just gave up.
+        Some(unsafe { ARef::from_raw(old) })
+    }
+
+    /// Whether the slot holds `obj` at this moment.
+    #[inline]
+    pub(crate) fn holds(&self, obj: &T) -> bool {
+        self.0.load(Relaxed) == core::ptr::from_ref(obj) as usize
+    }
+}
+
+impl<T: RcuFreed> Drop for RcuSlot<T> {
+    fn drop(&mut self) {
+        drop(self.replace(None));
+    }
+}
+
+/// Waits, when dropped, for the objects that RCU still has to free. A module drops it last.
+pub(crate) struct Barrier;
+
+impl Drop for Barrier {
+    fn drop(&mut self) {
+        kernel::sync::rcu::rcu_barrier();
+    }
+}

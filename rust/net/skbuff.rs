@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Packets.
+//!
+//! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
+
+use crate::bindings;
+use crate::net::netdevice::Driver;
+use crate::net::netdevice::NetDevice;
+use crate::net::ptr_ring::RingEntry;
+use core::ffi::c_void;
+use core::mem::ManuallyDrop;
+use core::ptr::NonNull;
+use kernel::error::to_result;
+use kernel::iov::IovIterDest;
+use kernel::iov::IovIterSource;
+use kernel::prelude::*;
+
+/// Why a packet was dropped (`enum skb_drop_reason`), as drop monitors show it.
+#[derive(Clone, Copy)]
+pub(crate) struct DropReason(bindings::skb_drop_reason);
+
+impl DropReason {
+    /// Nothing better is known.
+    pub(crate) const NOT_SPECIFIED: Self =
+        Self(bindings::skb_drop_reason_SKB_DROP_REASON_NOT_SPECIFIED);
+    /// The device or its queue does not take packets.
+    pub(crate) const DEV_READY: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_DEV_READY);
+    /// The queue's ring is full.
+    pub(crate) const FULL_RING: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_FULL_RING);
+    /// User memory could not be read or written.
+    pub(crate) const UCOPY_FAULT: Self =
+        Self(bindings::skb_drop_reason_SKB_DROP_REASON_SKB_UCOPY_FAULT);
+}
+
+/// An outer VLAN tag that is kept beside the packet.
+#[derive(Clone, Copy)]
+pub(crate) struct VlanTag {
+    /// Tag protocol, in network order.
+    pub(crate) proto: [u8; 2],
+    /// Tag control information, in host order.
+    pub(crate) tci: u16,
+}
+
+/// A packet that is owned: it is handed on, consumed or dropped, and can not leak.
+///
+/// # Invariants
+///
+/// The pointer is a valid `sk_buff` of which this is the only owner.
+#[repr(transparent)]
+pub(crate) struct SkBuff(NonNull<bindings::sk_buff>);
+
+// SAFETY: A packet is not bound to the task or CPU that made it.
+unsafe impl Send for SkBuff {}
+
+/// A packet that is looked at while somebody else owns it.
+#[repr(transparent)]
+pub(crate) struct SkBuffRef(bindings::sk_buff);
+
+impl SkBuffRef {
+    /// Borrows a C packet.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` must stay valid for `'a`.
+    pub(super) unsafe fn from_raw<'a>(ptr: *mut bindings::sk_buff) -> &'a Self {
+        // SAFETY: The type is transparent, and the caller guarantees validity.
+        unsafe { &*ptr.cast() }
+    }
+
+    /// The flow's hash, the same for both directions.
+    #[inline]
+    pub(crate) fn hash_symmetric(&self) -> u32 {
+        // SAFETY: The packet is valid.
+        unsafe { bindings::rtun_skb_get_hash_symmetric(&self.0) }
+    }
+}
+
+impl core::ops::Deref for SkBuff {
+    type Target = SkBuffRef;
+
+    #[inline]
+    fn deref(&self) -> &SkBuffRef {
+        // SAFETY: By the type invariant.
+        unsafe { SkBuffRef::from_raw(self.0.as_ptr()) }
+    }
+}
+
+/// Bytes of a page fragment that hold `len` bytes of packet after `pad`, or `None` when they do
+/// not fit in a page, the only size that a refill promises.
+fn frag_size(pad: usize, len: usize) -> Option<usize> {
+    let align = bindings::RTUN_SMP_CACHE_BYTES;
+    let size = len.checked_add(pad)?.checked_next_multiple_of(align)?;
+    let size = size.checked_add(bindings::RTUN_SHINFO_SIZE)?;
+    (size <= bindings::RTUN_PAGE_SIZE).then_some(size)
+}
+
+impl SkBuff {
+    /// Takes ownership of a C packet.
+    ///
+    /// # Safety
+    ///
+    /// The caller must own `ptr`, alone.
+    pub(super) unsafe fn from_raw(ptr: NonNull<bindings::sk_buff>) -> Self {
+        // INVARIANT: By the safety requirements.
+        Self(ptr)
+    }
+
+    /// Gives ownership to C.
+    fn into_raw(self) -> *mut bindings::sk_buff {
+        ManuallyDrop::new(self).0.as_ptr()
+    }
+
+    fn as_raw(&self) -> *mut bindings::sk_buff {
+        self.0.as_ptr()
+    }
+
+    /// A packet with the next `len` bytes of `from`, copied once. Process context, may sleep.
+    ///
+    /// # Errors
+    ///
+    /// `EFAULT` when user memory can not be read, `ENOMEM` or `ENOBUFS` without memory,
+    /// `EMSGSIZE` for more than a packet's fragments can hold.
+    pub(crate) fn from_iter(from: &mut IovIterSource<'_>, len: usize) -> Result<Self> {
+        let pad = bindings::RTUN_NET_SKB_PAD + bindings::RTUN_NET_IP_ALIGN;
+        match frag_size(pad, len) {
+            Some(size) => Self::in_page_frag(from, len, pad, size),
+            None => Self::in_frags(from, len, pad),
+        }
+    }
+
+    /// Builds the packet around a piece of the task's page fragment.
+    fn in_page_frag(
+        from: &mut IovIterSource<'_>,
+        len: usize,
+        pad: usize,
+        size: usize,
+    ) -> Result<Self> {
+        // SAFETY: The fragment belongs to the current task, which is in process context.
+        let frag = unsafe { &mut *bindings::rtun_current_task_frag() };
+        frag.offset = frag
+            .offset
+            .next_multiple_of(bindings::RTUN_SMP_CACHE_BYTES as u32);
+        // SAFETY: The fragment is valid.
+        if !unsafe { bindings::skb_page_frag_refill(size as u32, frag, bindings::RTUN_GFP_KERNEL) }
+        {
+            return Err(ENOMEM);
+        }
+        let (page, offset) = (frag.page, frag.offset as usize);
+        // SAFETY: The refill left at least `size` bytes at `offset`, and `pad + len` is less.
+        let copied =
+            unsafe { bindings::copy_page_from_iter(page, offset + pad, len, from.as_raw().cast()) };
+        if copied != len {
+            return Err(EFAULT);
+        }
+        // SAFETY: The page is mapped, and the `size` bytes at `offset` are nobody else's.
+        let skb = unsafe {
+            let data = bindings::rtun_page_address(page).byte_add(offset);
+            bindings::build_skb(data, size as u32)
+        };
+        let skb = NonNull::new(skb).ok_or(ENOMEM)?;
+        frag.offset += size as u32;
+        // SAFETY: The packet is new, has room for `pad + len`, and owns one more page reference.
+        unsafe {
+            bindings::rtun_get_page(page);
+            bindings::rtun_skb_reserve(skb.as_ptr(), pad as i32);
+            bindings::skb_put(skb.as_ptr(), len as u32);
+        }
+        // INVARIANT: The packet was just made.
+        Ok(Self(skb))
+    }
+
+    /// Builds a packet that is larger than a page.
+    fn in_frags(from: &mut IovIterSource<'_>, len: usize, pad: usize) -> Result<Self> {
+        let head = bindings::RTUN_PAGE_SIZE - bindings::RTUN_SHINFO_SIZE;
+        let linear = len.min(head - pad);
+        let mut err = 0;
+        // SAFETY: Allocation in process context.
+        let skb = unsafe {
+            bindings::alloc_skb_with_frags(
+                pad + linear,
+                len - linear,
+                bindings::RTUN_PAGE_ALLOC_COSTLY_ORDER,
+                &mut err,
+                bindings::RTUN_GFP_KERNEL,
+            )
+        };
+        let skb = NonNull::new(skb).ok_or(Error::from_errno(err))?;
+        // SAFETY: The packet is new; it has room for `pad + linear` and fragments for the rest,
+        // which alloc_skb_with_frags() leaves to the caller to count.
+        unsafe {
+            let raw = skb.as_ptr();
+            bindings::rtun_skb_reserve(raw, pad as i32);
+            bindings::skb_put(raw, linear as u32);
+            (*raw).data_len = (len - linear) as u32;
+            (*raw).len += (len - linear) as u32;
+        }
+        // INVARIANT: The packet was just made.
+        let skb = Self(skb);
+        // SAFETY: The packet holds `len` bytes.
+        let ret = unsafe {
+            bindings::skb_copy_datagram_from_iter(skb.as_raw(), 0, from.as_raw().cast(), len as i32)
+        };
+        if ret != 0 {
+            skb.drop_with(DropReason::UCOPY_FAULT);
+            return Err(EFAULT);
+        }
+        Ok(skb)
+    }
+
+    /// Frees the packet as dropped for `reason`.
+    pub(crate) fn drop_with(self, reason: DropReason) {
+        // SAFETY: The packet is owned and given up.
+        unsafe { bindings::sk_skb_reason_drop(core::ptr::null(), self.into_raw(), reason.0) };
+    }
+
+    /// Frees the packet as delivered.
+    pub(crate) fn consume(self) {
+        // SAFETY: The packet is owned and given up.
+        unsafe { bindings::consume_skb(self.into_raw()) };
+    }
+
+    /// Bytes in the packet.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        // SAFETY: By the type invariant.
+        unsafe { (*self.as_raw()).len as usize }
+    }
+
+    /// The first byte, if there is one.
+    pub(crate) fn first_byte(&self) -> Option<u8> {
+        // SAFETY: `pskb_may_pull` makes the byte linear, or says no.
+        unsafe { bindings::rtun_pskb_may_pull(self.as_raw(), 1).then(|| *(*self.as_raw()).data) }
+    }
+
+    /// The protocol (`ETH_P_*`), in network order.
+    #[inline]
+    pub(crate) fn protocol(&self) -> [u8; 2] {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::rtun_skb_protocol(self.as_raw()) }.to_ne_bytes()
+    }
+
+    /// Sets the protocol (`ETH_P_*`), in network order.
+    #[inline]
+    fn set_protocol(&mut self, proto: u16) {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::rtun_skb_set_protocol(self.as_raw(), proto) };
+    }
+
+    /// The transmit queue that the stack chose.
+    #[inline]
+    pub(crate) fn queue_mapping(&self) -> u16 {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::rtun_skb_get_queue_mapping(self.as_raw()) }
+    }
+
+    /// Notes on which queue the packet came in.
+    #[inline]
+    pub(crate) fn record_rx_queue(&mut self, queue: u16) {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::rtun_skb_record_rx_queue(self.as_raw(), queue) };
+    }
+
+    /// Makes the packet one that came in on `dev`, without a link header.
+    ///
+    /// `proto` is an `ETH_P_*` in network order.
+    #[inline]
+    pub(crate) fn came_from_tunnel<T: Driver>(&mut self, dev: &NetDevice<T>, proto: [u8; 2]) {
+        self.set_dev(dev);
+        self.set_protocol(u16::from_ne_bytes(proto));
+        // SAFETY: By the type invariant.
+        unsafe { bindings::rtun_skb_reset_network_header(self.as_raw()) };
+    }
+
+    /// Makes the packet one that came in on `dev` with an Ethernet header, which is pulled.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` when the header can not be made linear.
+    #[inline]
+    pub(crate) fn came_from_ethernet<T: Driver>(&mut self, dev: &NetDevice<T>) -> Result {
+        // SAFETY: By the type invariant.
+        if !unsafe { bindings::rtun_pskb_may_pull(self.as_raw(), bindings::ETH_HLEN) } {
+            return Err(ENOMEM);
+        }
+        self.set_dev(dev);
+        // SAFETY: The header is linear, and the device valid.
+        let proto = unsafe { bindings::eth_type_trans(self.as_raw(), dev.as_raw()) };
+        self.set_protocol(proto);
+        // SAFETY: By the type invariant.
+        unsafe { bindings::rtun_skb_reset_network_header(self.as_raw()) };
+        Ok(())
+    }
+
+    #[inline]
+    fn set_dev<T: Driver>(&mut self, dev: &NetDevice<T>) {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::rtun_skb_set_dev(self.as_raw(), dev.as_raw()) };
+    }
+
+    /// Hands the packet to the stack as received. Process context.
+    #[inline]
+    pub(crate) fn receive(self) {
+        // SAFETY: The packet is owned and given up; it has a device by `came_from_*`, or is
+        // dropped by the stack.
+        unsafe { bindings::rtun_netif_receive_skb(self.into_raw()) };
+    }
+
+    /// Cuts the packet's ties to its sender, so that it may wait in a queue for any time.
+    /// Softirqs are off.
+    ///
+    /// # Errors
+    ///
+    /// The packet comes back when the sender's memory can not be copied.
+    #[inline]
+    pub(crate) fn detach_from_sender(self) -> Result<Self, Self> {
+        let skb = self.as_raw();
+        // SAFETY: The packet is owned.
+        unsafe {
+            if bindings::rtun_skb_orphan_frags_rx(skb) != 0 {
+                return Err(self);
+            }
+            bindings::rtun_skb_tx_timestamp(skb);
+            bindings::rtun_skb_orphan(skb);
+            bindings::rtun_nf_reset_ct(skb);
+        }
+        Ok(self)
+    }
+
+    /// Tells a sender that waits for its memory that the packet was not sent.
+    pub(crate) fn tx_error(&self) {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::skb_tx_error(self.as_raw()) };
+    }
+
+    /// The VLAN tag that is kept beside the packet.
+    #[inline]
+    pub(crate) fn vlan_tag(&self) -> Option<VlanTag> {
+        let (mut proto, mut tci) = (0u16, 0u16);
+        // SAFETY: By the type invariant; C writes both if there is a tag.
+        unsafe { bindings::rtun_skb_vlan_tag(self.as_raw(), &mut proto, &mut tci) }.then(|| {
+            VlanTag {
+                proto: proto.to_ne_bytes(),
+                tci,
+            }
+        })
+    }
+
+    /// Copies `len` bytes from `offset` on, or as many as `to` has room for. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `EFAULT` when user memory can not be written.
+    pub(crate) fn copy_to(&self, offset: usize, to: &mut IovIterDest<'_>, len: usize) -> Result {
+        let len = len.min(self.len().saturating_sub(offset)).min(to.len());
+        // SAFETY: The range is inside the packet.
+        to_result(unsafe {
+            bindings::skb_copy_datagram_iter(
+                self.as_raw(),
+                offset as i32,
+                to.as_raw().cast(),
+                len as i32,
+            )
+        })
+    }
+}
+
+impl Drop for SkBuff {
+    fn drop(&mut self) {
+        // SAFETY: The packet is owned and not used again.
+        unsafe {
+            bindings::sk_skb_reason_drop(
+                core::ptr::null(),
+                self.as_raw(),
+                DropReason::NOT_SPECIFIED.0,
+            )
+        };
+    }
+}
+
+// SAFETY: A packet's pointer is aligned and is owned by the ring until it is taken back.
+unsafe impl RingEntry for SkBuff {
+    fn into_ptr(self) -> NonNull<c_void> {
+        ManuallyDrop::new(self).0.cast()
+    }
+
+    unsafe fn from_ptr(ptr: NonNull<c_void>) -> Self {
+        // INVARIANT: The ring gave up its ownership, by the safety requirements.
+        Self(ptr.cast())
+    }
+
+    /// A packet in a transmit ring has its device, which outlives the ring's link to it.
+    fn overflow(self) {
+        // SAFETY: The stack set the device before it handed the packet to the driver.
+        unsafe {
+            let dev = bindings::rtun_skb_dev(self.as_raw());
+            bindings::rtun_dev_core_stats_tx_dropped_inc(dev);
+        }
+        self.drop_with(DropReason::FULL_RING);
+    }
+}

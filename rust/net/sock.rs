@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Sockets whose receive side is a ring of packets, as tun, tap and their like have.
+//!
+//! C headers: [`include/net/sock.h`](srctree/include/net/sock.h),
+//! [`include/linux/net.h`](srctree/include/linux/net.h)
+//!
+//! The layout is C's (`struct sock`, `struct socket`, `struct ptr_ring`): vhost-net is handed
+//! pointers to the last two.
+
+use crate::bindings;
+use crate::net::fasync::Fasync;
+use crate::net::netns::Net;
+use crate::net::poll::Events;
+use crate::net::ptr_ring::PtrRing;
+use crate::net::rcu::RcuFreed;
+use crate::net::skbuff::SkBuff;
+use core::mem::MaybeUninit;
+use core::ptr;
+use core::ptr::NonNull;
+use kernel::error::to_result;
+use kernel::prelude::*;
+use kernel::sync::aref::ARef;
+use kernel::sync::aref::AlwaysRefCounted;
+use kernel::types::Opaque;
+
+/// A socket with a ring and the driver's `T`.
+///
+/// It is reference counted by the `struct sock` and freed a grace period after its last reference.
+#[repr(C)]
+pub(crate) struct RingSock<T: Send + Sync + 'static> {
+    // First, so that the socket layer's pointer is a pointer to the whole.
+    sk: Opaque<bindings::sock>,
+    socket: Opaque<bindings::socket>,
+    ring: PtrRing<SkBuff>,
+    fasync: Fasync,
+    data: T,
+}
+
+// SAFETY: The C parts have locks of their own, the others are `Send`.
+unsafe impl<T: Send + Sync + 'static> Send for RingSock<T> {}
+// SAFETY: As above, and `Sync`.
+unsafe impl<T: Send + Sync + 'static> Sync for RingSock<T> {}
+
+// SAFETY: The socket's own reference count keeps the object.
+unsafe impl<T: Send + Sync + 'static> AlwaysRefCounted for RingSock<T> {
+    fn inc_ref(&self) {
+        // SAFETY: A shared reference means that the count is not zero.
+        unsafe { bindings::rtun_sock_hold(self.sk.get()) };
+    }
+
+    unsafe fn dec_ref(obj: NonNull<Self>) {
+        // SAFETY: The caller owns a reference.
+        unsafe { bindings::rtun_sock_put(obj.as_ptr().cast()) };
+    }
+}
+
+// SAFETY: `SOCK_RCU_FREE` is set in `RingSock::new`.
+unsafe impl<T: Send + Sync + 'static> RcuFreed for RingSock<T> {}
+
+/// `sk_destruct`: the last reference is gone and the grace period over.
+///
+/// # Safety
+///
+/// `sk` must be the first field of a whole `RingSock<T>` that nobody uses any more.
+unsafe extern "C" fn destruct<T: Send + Sync + 'static>(sk: *mut bindings::sock) {
+    let this = sk.cast::<RingSock<T>>();
+    // SAFETY: By the safety requirements; the socket layer frees the memory.
+    unsafe {
+        ptr::drop_in_place(&raw mut (*this).ring);
+        ptr::drop_in_place(&raw mut (*this).data);
+    }
+}
+
+impl<T: Send + Sync + 'static> RingSock<T> {
+    const OPS: bindings::proto_ops = {
+        // SAFETY: All-zero is a table without operations.
+        unsafe { MaybeUninit::zeroed().assume_init() }
+    };
+
+    // No owner: a reference of the module would outlive close() by a grace period and make an
+    // unload right after it fail. The module waits with `rcu_barrier()` instead.
+    const PROTO: bindings::proto = {
+        // SAFETY: All-zero is a protocol without operations.
+        let mut proto: bindings::proto = unsafe { MaybeUninit::zeroed().assume_init() };
+        proto.obj_size = size_of::<Self>() as u32;
+        proto.name[0] = b'r';
+        proto.name[1] = b't';
+        proto.name[2] = b'u';
+        proto.name[3] = b'n';
+        proto
+    };
+
+    /// Makes a socket in `net` with a ring without room. May sleep.
+    ///
+    /// The socket keeps `net` alive.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn new(net: &Net, data: T) -> Result<ARef<Self>> {
+        let proto: &'static bindings::proto = const { &Self::PROTO };
+        let ops: &'static bindings::proto_ops = const { &Self::OPS };
+        // SAFETY: The namespace is valid; nothing writes to the protocol, which is not registered.
+        let sk = unsafe {
+            bindings::sk_alloc(
+                net.as_raw(),
+                bindings::AF_UNSPEC as i32,
+                bindings::RTUN_GFP_KERNEL,
+                ptr::from_ref(proto).cast_mut(),
+                0,
+            )
+        };
+        let sk = NonNull::new(sk).ok_or(ENOMEM)?.as_ptr();
+        let this = sk.cast::<Self>();
+        // SAFETY: `this` is a new allocation of the protocol's object size. After an error it is
+        // freed without its destructor, which is set last.
+        unsafe {
+            if let Err(e) = PtrRing::init(&raw mut (*this).ring) {
+                bindings::sk_free(sk);
+                return Err(e);
+            }
+            (&raw mut (*this).fasync).write(Fasync::new());
+            (&raw mut (*this).data).write(data);
+            let socket = (*this).socket.get();
+            bindings::rtun_sock_init_wait(socket);
+            (*socket).ops = ops;
+            bindings::sock_init_data_uid(socket, sk, bindings::rtun_current_fsuid());
+            (*sk).sk_sndbuf = i32::MAX;
+            bindings::rtun_sock_set_rcu_free(sk);
+            (*sk).sk_destruct = Some(destruct::<T>);
+            // The count of one that sock_init_data_uid() set is handed out.
+            Ok(ARef::from_raw(NonNull::new_unchecked(this)))
+        }
+    }
+
+    /// The namespace in which the socket was made.
+    pub(crate) fn net(&self) -> &Net {
+        // SAFETY: The socket holds a reference to its namespace.
+        unsafe { Net::from_raw(bindings::rtun_sock_net(self.sk.get())) }
+    }
+
+    /// The packets that wait to be read.
+    #[inline]
+    pub(crate) fn ring(&self) -> &PtrRing<SkBuff> {
+        &self.ring
+    }
+
+    /// The SIGIO subscribers.
+    pub(super) fn fasync(&self) -> &Fasync {
+        &self.fasync
+    }
+
+    /// Notes the open file that is the socket's, for who is handed the socket.
+    ///
+    /// # Safety
+    ///
+    /// `file` must be the file that is being opened as this socket.
+    pub(super) unsafe fn set_file(&self, file: *mut bindings::file) {
+        // SAFETY: Nobody else has the socket while the file is being opened.
+        unsafe { (*self.socket.get()).file = file };
+    }
+
+    /// The head of the socket's wait queue.
+    pub(super) fn wait_queue(&self) -> *mut bindings::wait_queue_head {
+        // SAFETY: The socket is initialised.
+        unsafe { &raw mut (*self.socket.get()).wq.wait }
+    }
+
+    /// Wakes those who wait for something to read, if any sleep. Any context.
+    #[inline]
+    pub(crate) fn data_ready(&self) {
+        self.fasync.kill();
+        self.wake(Events::IN);
+    }
+
+    /// Wakes those who wait for one of `events`, if any sleep. Any context.
+    #[inline]
+    pub(crate) fn wake(&self, events: Events) {
+        // SAFETY: The socket is initialised.
+        unsafe { bindings::rtun_sock_wake(self.socket.get(), events.into_raw()) };
+    }
+
+    /// Sleeps until `done()` holds.
+    ///
+    /// # Errors
+    ///
+    /// `ERESTARTSYS` upon a signal.
+    pub(crate) fn wait_interruptible(&self, mut done: impl FnMut() -> bool) -> Result {
+        let mut entry = MaybeUninit::<bindings::wait_queue_entry>::uninit();
+        // SAFETY: The entry stays on this stack until it is taken off the queue below.
+        unsafe { bindings::init_wait_entry(entry.as_mut_ptr(), 0) };
+        let ret = loop {
+            // SAFETY: The queue and the entry are initialised.
+            let signal = unsafe {
+                bindings::prepare_to_wait_event(
+                    self.wait_queue(),
+                    entry.as_mut_ptr(),
+                    bindings::TASK_INTERRUPTIBLE as i32,
+                )
+            };
+            if done() {
+                break Ok(());
+            }
+            if signal != 0 {
+                break to_result(signal as i32);
+            }
+            // SAFETY: Process context without a lock.
+            unsafe { bindings::schedule() };
+        };
+        // SAFETY: As above; the entry is off the queue afterwards.
+        unsafe { bindings::finish_wait(self.wait_queue(), entry.as_mut_ptr()) };
+        ret
+    }
+}
+
+impl<T: Send + Sync + 'static> core::ops::Deref for RingSock<T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        &self.data
+    }
+}

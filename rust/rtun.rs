@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! rtun: a multi-queue TUN/TAP driver that stands beside the in-tree `tun`.
+
+mod bindings;
+mod driver;
+mod net;
+
+use kernel::prelude::*;
+
+module! {
+    type: Rtun,
+    name: "rtun",
+    authors: ["The rtun developers"],
+    description: "Multi-queue TUN/TAP driver",
+    license: "GPL",
+    alias: ["devname:net/rtun", "rtnl-link-rtun"],
+    params: {
+        tx_queue_len: u32 {
+            default: 500,
+            description: "txqueuelen of a new device, in packets: the room of each queue (500)",
+        },
+        flow_ageing: u32 {
+            default: 3,
+            description: "Seconds without a written packet after which a flow leaves the queue it was learned on (3)",
+        },
+    },
+}
+
+struct Rtun(#[expect(dead_code, reason = "kept for its drop")] driver::Registrations);
+
+impl kernel::Module for Rtun {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        Ok(Self(driver::Registrations::new()?))
+    }
+}
