@@ -17,8 +17,8 @@ module! {
     alias: ["devname:net/rtun", "rtnl-link-rtun"],
     params: {
         tx_queue_len: u32 {
-            default: 500,
-            description: "txqueuelen of a new device, in packets: the room of each queue (500)",
+            default: 0,
+            description: "txqueuelen of a new device, in packets: the room of each queue (0: 500 for TUN, 1000 for TAP)",
         },
         flow_ageing: u32 {
             default: 3,

@@ -7,6 +7,7 @@ use super::flags::SetIff;
 use super::lifecycle;
 use super::queue::Queue;
 use super::steering::Steering;
+use super::sysfs;
 use super::tx;
 use crate::net::cred::Gid;
 use crate::net::cred::Uid;
@@ -27,6 +28,7 @@ use crate::net::rtnl::RtnlCell;
 use crate::net::rtnl_link::LinkOps;
 use crate::net::skbuff::SkBuff;
 use crate::net::skbuff::SkBuffRef;
+use crate::net::sysfs::Group;
 use kernel::prelude::*;
 use kernel::sync::aref::ARef;
 use kernel::sync::atomic::Atomic;
@@ -274,7 +276,10 @@ fn create(
         link: mode.link(),
         max_queues: u32::from(device.max_members()),
         ifindex: *queue.ifindex.get(rtnl),
-        tx_queue_len: crate::module_parameters::tx_queue_len.value(),
+        tx_queue_len: match crate::module_parameters::tx_queue_len.value() {
+            0 => mode.default_tx_queue_len(),
+            len => len,
+        },
     };
     let dev = NetDevice::alloc(&config, device)?;
     let seat = lifecycle::prepare(queue, &dev, rtnl)?;
@@ -287,6 +292,10 @@ fn create(
 impl Driver for Device {
     fn link_ops() -> &'static LinkOps<Self> {
         &LINK_OPS
+    }
+
+    fn sysfs_group() -> &'static Group {
+        &sysfs::GROUP
     }
 
     fn uninit(dev: &NetDevice<Self>, rtnl: &mut Rtnl) {

@@ -59,6 +59,14 @@ impl Mode {
         }
     }
 
+    /// The `txqueuelen` of a device for which the administrator has not chosen one, in packets.
+    pub(crate) fn default_tx_queue_len(self) -> u32 {
+        match self {
+            Self::Tun => 500,
+            Self::Tap => 1000,
+        }
+    }
+
     fn bit(self) -> u16 {
         match self {
             Self::Tun => IFF_TUN,

@@ -18,6 +18,7 @@ mod netlink;
 mod queue;
 mod rx;
 mod steering;
+mod sysfs;
 mod tx;
 
 use crate::net::chardev;

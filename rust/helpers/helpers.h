@@ -40,6 +40,7 @@ void rtun_dev_sw_netstats_rx_add(struct net_device *dev, unsigned int len);
 void rtun_dev_sw_netstats_tx_add(struct net_device *dev, unsigned int len);
 void rtun_dev_core_stats_rx_dropped_inc(struct net_device *dev);
 void rtun_dev_core_stats_tx_dropped_inc(struct net_device *dev);
+void rtun_dev_set_sysfs_group(struct net_device *dev, const struct attribute_group *group);
 void rtun_eth_hw_addr_random(struct net_device *dev);
 int rtun_notifier_to_errno(int ret);
 struct net_device *rtun_netdev_notifier_info_to_dev(void *info);
@@ -99,6 +100,11 @@ void rtun_sock_set_rcu_free(struct sock *sk);
 void rtun_sock_init_wait(struct socket *sock);
 struct net *rtun_sock_net(const struct sock *sk);
 void rtun_sock_wake(struct socket *sock, u32 events);
+
+/* sysfs.c */
+struct net_device *rtun_to_net_dev(struct device *dev);
+int rtun_sysfs_emit_hex(char *page, u32 value);
+int rtun_sysfs_emit_decimal(char *page, s64 value);
 
 /* wait_bit.c */
 void rtun_wait_var_zero_mask(u64 *word, u64 mask);

@@ -98,6 +98,11 @@ void rtun_dev_core_stats_tx_dropped_inc(struct net_device *dev)
 	dev_core_stats_tx_dropped_inc(dev);
 }
 
+void rtun_dev_set_sysfs_group(struct net_device *dev, const struct attribute_group *group)
+{
+	dev->sysfs_groups[0] = group;
+}
+
 void rtun_eth_hw_addr_random(struct net_device *dev)
 {
 	eth_hw_addr_random(dev);

@@ -23,3 +23,4 @@ pub(crate) mod rtnl;
 pub(crate) mod rtnl_link;
 pub(crate) mod skbuff;
 pub(crate) mod sock;
+pub(crate) mod sysfs;

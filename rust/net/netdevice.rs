@@ -260,6 +260,7 @@ impl<T: Driver> NetDevice<T> {
             (*dev).priv_destructor = Some(priv_destructor::<T>);
             bindings::rtun_dev_net_set(dev, config.net.as_raw());
             bindings::rtun_dev_set_software(dev);
+            bindings::rtun_dev_set_sysfs_group(dev, T::sysfs_group().as_raw());
         }
     }
 

@@ -9,6 +9,7 @@ use crate::net::rtnl::Rtnl;
 use crate::net::rtnl_link::LinkOps;
 use crate::net::skbuff::SkBuff;
 use crate::net::skbuff::SkBuffRef;
+use crate::net::sysfs;
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
@@ -28,6 +29,9 @@ pub(crate) enum TxStatus {
 pub(crate) trait Driver: Sized + Send + Sync + 'static {
     /// The driver's rtnetlink link kind, by which its devices are told from others.
     fn link_ops() -> &'static LinkOps<Self>;
+
+    /// The driver's own attributes in the device's sysfs folder.
+    fn sysfs_group() -> &'static sysfs::Group;
 
     /// The device is going away: nothing may refer to it from here on. May sleep.
     fn uninit(dev: &NetDevice<Self>, rtnl: &mut Rtnl);
