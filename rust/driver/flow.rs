@@ -7,11 +7,14 @@
 //! racing one. Entries age by their time stamp; nothing has to come by to remove them.
 //!
 //! ```text
-//!  63          32 31        16 15         0
-//! +--------------+------------+------------+
-//! |  flow hash   |  queue + 1 |  when      |
-//! +--------------+------------+------------+
+//!  63          32 31    24 23        16 15         0
+//! +--------------+--------+------------+------------+
+//! |  flow hash   | member | generation |  when      |
+//! +--------------+--------+------------+------------+
 //! ```
+//!
+//! A generation of 0 is an empty entry. Who looks an entry up compares its generation with the
+//! member's own: an old one is of a queue that has left since.
 
 use crate::net::jiffies;
 use kernel::prelude::*;
@@ -34,22 +37,27 @@ pub(crate) struct FlowTable {
 #[derive(Clone, Copy)]
 struct Entry {
     hash: u32,
-    queue: u16,
+    member: u8,
+    generation: u8,
     stamp: u16,
 }
 
 impl Entry {
     fn from_bits(bits: u64) -> Option<Self> {
-        let queue = ((bits >> 16) as u16).checked_sub(1)?;
-        Some(Self {
+        let entry = Self {
             hash: (bits >> 32) as u32,
-            queue,
+            member: (bits >> 24) as u8,
+            generation: (bits >> 16) as u8,
             stamp: bits as u16,
-        })
+        };
+        (entry.generation != 0).then_some(entry)
     }
 
     fn into_bits(self) -> u64 {
-        u64::from(self.hash) << 32 | (u64::from(self.queue) + 1) << 16 | u64::from(self.stamp)
+        u64::from(self.hash) << 32
+            | u64::from(self.member) << 24
+            | u64::from(self.generation) << 16
+            | u64::from(self.stamp)
     }
 
     fn age(self, now: u16) -> u16 {
@@ -84,26 +92,28 @@ impl FlowTable {
         &self.entries[first..first + WAYS]
     }
 
-    /// The queue on which flow `hash` was written of late.
+    /// The member and its generation on which flow `hash` was written of late.
     #[inline]
-    pub(crate) fn lookup(&self, hash: u32) -> Option<u16> {
+    pub(crate) fn lookup(&self, hash: u32) -> Option<(u8, u8)> {
         let entry = self
             .set(hash)
             .iter()
             .filter_map(|cell| Entry::from_bits(cell.load(Relaxed)))
             .find(|entry| entry.hash == hash)?;
-        (entry.age(now()) <= self.ageing).then_some(entry.queue)
+        (entry.age(now()) <= self.ageing).then_some((entry.member, entry.generation))
     }
 
-    /// Notes that flow `hash` was written on `queue` just now.
+    /// Notes that flow `hash` was written on `member` in its `generation` just now.
     #[inline]
-    pub(crate) fn learn(&self, hash: u32, queue: u16) {
+    pub(crate) fn learn(&self, hash: u32, member: u8, generation: u8) {
+        let stamp = now();
         let new = Entry {
             hash,
-            queue,
-            stamp: now(),
-        }
-        .into_bits();
+            member,
+            generation,
+            stamp,
+        };
+        let new = new.into_bits();
         let mut victim = None;
         for cell in self.set(hash) {
             let old = cell.load(Relaxed);
@@ -116,7 +126,7 @@ impl FlowTable {
                     return;
                 }
                 entry => {
-                    let age = entry.map_or(u16::MAX, |e| e.age(new as u16));
+                    let age = entry.map_or(u16::MAX, |e| e.age(stamp));
                     if victim.is_none_or(|(_, _, oldest)| age > oldest) {
                         victim = Some((cell, old, age));
                     }
@@ -125,16 +135,6 @@ impl FlowTable {
         }
         if let Some((cell, old, _)) = victim {
             let _lost_to_another_writer = cell.cmpxchg(old, new, Relaxed);
-        }
-    }
-
-    /// Removes what was learned on `queue`, which nobody writes any more.
-    pub(crate) fn forget(&self, queue: u16) {
-        for cell in self.entries.iter() {
-            let old = cell.load(Relaxed);
-            if Entry::from_bits(old).is_some_and(|entry| entry.queue == queue) {
-                let _taken_by_another_flow = cell.cmpxchg(old, 0, Relaxed);
-            }
         }
     }
 }

@@ -18,7 +18,6 @@ use super::device::Device;
 use super::queue::Bound;
 use super::queue::Queue;
 use super::queue::State;
-use super::steering::Plan;
 use crate::net::netdevice::NetDevice;
 use crate::net::poll::Events;
 use crate::net::ptr_ring::Locked;
@@ -86,7 +85,7 @@ fn activate(queue: &Queue, dev: &NetDevice<Device>, member: u16, index: u16, rtn
     let active = dev.active() + 1;
     dev.set_counts(active, dev.disabled(), rtnl);
     if let Some(steering) = dev.steering() {
-        steering.set_index(member, Some(index));
+        steering.set_index(member, index);
         steering.spread_to(member, active);
     }
 }
@@ -194,12 +193,13 @@ fn bound(queue: &Queue, rtnl: &Rtnl) -> Option<(ARef<NetDevice<Device>>, u16)> {
 fn deactivate(queue: &Queue, dev: &NetDevice<Device>, member: u16, index: u16, rtnl: &mut Rtnl) {
     let plan = dev
         .steering()
-        .and_then(|steering| steering.plan_without(member));
+        .and_then(|steering| steering.plan_without(member, dev.active()));
     let locked = queue.ring().lock();
     // Under the producer lock: who comes next sees the new state and goes by the new steering.
     let leaving = queue.gate.change(rtnl, State::Disabled);
     if let (Some(plan), Some(steering)) = (plan, dev.steering()) {
-        move_waiting(&locked, dev, member, &plan, rtnl);
+        let heir_of = |hash| steering.heir(hash, &plan, member);
+        move_waiting(&locked, dev, heir_of, rtnl);
         steering.apply(&plan);
     } else {
         while let Some(skb) = locked.consume() {
@@ -207,15 +207,12 @@ fn deactivate(queue: &Queue, dev: &NetDevice<Device>, member: u16, index: u16, r
         }
     }
     if let Some(steering) = dev.steering() {
-        steering.set_index(member, None);
+        steering.clear_index(member);
     }
     drop(locked);
     queue.wake(Events::IN | Events::OUT);
     leaving.wait();
     close_gap(dev, index, rtnl);
-    if let Some(flows) = dev.steering().and_then(|steering| steering.flows()) {
-        flows.forget(member);
-    }
 }
 
 /// Gives the index of a queue that left to the last one, since the stack wants indices dense.
@@ -228,7 +225,7 @@ fn close_gap(dev: &NetDevice<Device>, index: u16, rtnl: &mut Rtnl) {
             let leaving = heir.gate.change(rtnl, State::Active(index));
             slot.replace(Some(heir.clone()));
             if let Some(steering) = dev.steering() {
-                steering.set_index(member, Some(index));
+                steering.set_index(member, index);
             }
             // A writer inside still knows the old index, which is about to go.
             leaving.wait();
@@ -245,20 +242,11 @@ fn close_gap(dev: &NetDevice<Device>, index: u16, rtnl: &mut Rtnl) {
 fn move_waiting(
     locked: &Locked<'_, SkBuff>,
     dev: &NetDevice<Device>,
-    member: u16,
-    plan: &Plan,
+    heir_of: impl Fn(u32) -> u16,
     rtnl: &Rtnl,
 ) {
-    let flows = dev.steering().and_then(|steering| steering.flows());
     while let Some(skb) = locked.consume() {
-        let hash = skb.hash_symmetric();
-        let learned = flows.and_then(|flows| flows.lookup(hash));
-        let heir = learned
-            .filter(|m| *m != member)
-            .and_then(|m| dev.member(m, rtnl))
-            .filter(|queue| queue.is_active())
-            .or_else(|| dev.member(plan.member(hash), rtnl));
-        let Some(heir) = heir else {
+        let Some(heir) = dev.member(heir_of(skb.hash_symmetric()), rtnl) else {
             lose(skb, dev, DropReason::DEV_READY);
             continue;
         };

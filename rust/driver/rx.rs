@@ -98,9 +98,7 @@ fn deliver(mut skb: SkBuff, user: &User<'_>, len: usize) {
     if let State::Active(index) = user.state() {
         skb.record_rx_queue(index);
         if let (2.., Some(steering)) = (dev.active(), dev.steering()) {
-            if let Some(flows) = steering.flows() {
-                flows.learn(skb.hash_symmetric(), user.member);
-            }
+            steering.learn(skb.hash_symmetric(), user.member);
         }
     }
     skb.receive();

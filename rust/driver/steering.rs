@@ -17,17 +17,30 @@ use kernel::sync::SetOnce;
 
 const BUCKETS: usize = 256;
 
-/// No queue.
+/// In a table: no queue.
 const NONE: u32 = u32::MAX;
 
-/// The steering of a multi-queue device.
+/// In a place: not active.
+const NO_INDEX: u16 = u16::MAX;
+
+/// The steering of a multi-queue device. Changed under RTNL, read by anybody.
 pub(crate) struct Steering {
     /// Bucket to member.
     buckets: KVec<Atomic<u32>>,
-    /// Member to transmit queue, if it is active.
-    index_of: KVec<Atomic<u32>>,
+    /// Member to [`Place`].
+    places: KVec<Atomic<u32>>,
+    /// Transmit queue index to member.
+    members: KVec<Atomic<u32>>,
     /// Made when there is a second queue to choose.
     flows: SetOnce<FlowTable>,
+}
+
+/// Where a member is: its transmit queue, and a number that changes each time it leaves, so that
+/// what was learned of it before is forgotten at once.
+#[derive(Clone, Copy)]
+struct Place {
+    index: u16,
+    generation: u8,
 }
 
 /// A new content of the indirection table, before it is used.
@@ -37,12 +50,35 @@ fn bucket(hash: u32) -> usize {
     (hash >> 24) as usize
 }
 
-fn cells(n: usize) -> Result<KVec<Atomic<u32>>> {
+fn cells(n: usize, value: u32) -> Result<KVec<Atomic<u32>>> {
     let mut cells = KVec::with_capacity(n, GFP_KERNEL)?;
     for _ in 0..n {
-        cells.push(Atomic::<u32>::new(NONE), GFP_KERNEL)?;
+        cells.push(Atomic::<u32>::new(value), GFP_KERNEL)?;
     }
     Ok(cells)
+}
+
+impl Place {
+    /// The place of a member that was never active. Generation 0 is left to empty flow entries.
+    const NEW: Self = Self {
+        index: NO_INDEX,
+        generation: 1,
+    };
+
+    fn from_bits(bits: u32) -> Self {
+        Self {
+            index: bits as u16,
+            generation: (bits >> 16) as u8,
+        }
+    }
+
+    fn into_bits(self) -> u32 {
+        u32::from(self.generation) << 16 | u32::from(self.index)
+    }
+
+    fn active_index(self) -> Option<u16> {
+        (self.index != NO_INDEX).then_some(self.index)
+    }
 }
 
 impl Plan {
@@ -60,8 +96,9 @@ impl Steering {
     /// `ENOMEM`.
     pub(crate) fn new(max_queues: usize) -> Result<Self> {
         Ok(Self {
-            buckets: cells(BUCKETS)?,
-            index_of: cells(max_queues)?,
+            buckets: cells(BUCKETS, NONE)?,
+            places: cells(max_queues, Place::NEW.into_bits())?,
+            members: cells(max_queues, NONE)?,
             flows: SetOnce::new(),
         })
     }
@@ -79,38 +116,53 @@ impl Steering {
         Ok(())
     }
 
-    /// The learned flows, if there can be any.
-    #[inline]
-    pub(crate) fn flows(&self) -> Option<&FlowTable> {
-        self.flows.as_ref()
+    fn place(&self, member: u16) -> Option<Place> {
+        let cell = self.places.get(usize::from(member))?;
+        Some(Place::from_bits(cell.load(Relaxed)))
     }
 
-    /// The transmit queue of `member`, if it is active.
-    #[inline]
-    pub(crate) fn index_of(&self, member: u16) -> Option<u16> {
-        let index = self.index_of.get(usize::from(member))?.load(Relaxed);
-        (index != NONE).then_some(index as u16)
-    }
-
-    /// Says that `member` is the transmit queue `index`, or not active.
-    pub(crate) fn set_index(&self, member: u16, index: Option<u16>) {
-        if let Some(cell) = self.index_of.get(usize::from(member)) {
-            cell.store(index.map_or(NONE, u32::from), Relaxed);
+    fn set_place(&self, member: u16, place: Place) {
+        if let Some(cell) = self.places.get(usize::from(member)) {
+            cell.store(place.into_bits(), Relaxed);
         }
+    }
+
+    /// Notes that flow `hash` was written on `member` just now.
+    #[inline]
+    pub(crate) fn learn(&self, hash: u32, member: u16) {
+        if let (Some(flows), Some(place)) = (self.flows.as_ref(), self.place(member)) {
+            flows.learn(hash, member as u8, place.generation);
+        }
+    }
+
+    /// The member on which flow `hash` was written of late, if it is still active.
+    #[inline]
+    fn learned(&self, hash: u32) -> Option<(u16, u16)> {
+        let (member, generation) = self.flows.as_ref()?.lookup(hash)?;
+        let place = self.place(u16::from(member))?;
+        let index = place.active_index()?;
+        (place.generation == generation).then_some((u16::from(member), index))
     }
 
     /// The transmit queue for flow `hash`, if any queue is active.
     #[inline]
     pub(crate) fn select(&self, hash: u32) -> Option<u16> {
-        let learned = self.flows().and_then(|flows| flows.lookup(hash));
-        if let Some(index) = learned.and_then(|member| self.index_of(member)) {
+        if let Some((_, index)) = self.learned(hash) {
             return Some(index);
         }
         let member = self.buckets[bucket(hash)].load(Relaxed);
-        self.index_of(u16::try_from(member).ok()?)
+        self.place(u16::try_from(member).ok()?)?.active_index()
     }
 
-    /// How many buckets each of `max` members has.
+    /// The member that flow `hash` goes to when `plan` is in use and `leaving` is not.
+    pub(crate) fn heir(&self, hash: u32, plan: &Plan, leaving: u16) -> u16 {
+        match self.learned(hash) {
+            Some((member, _)) if member != leaving => member,
+            _ => plan.member(hash),
+        }
+    }
+
+    /// How many buckets each member has.
     fn shares(&self) -> [u16; BUCKETS] {
         let mut shares = [0; BUCKETS];
         for cell in self.buckets.iter() {
@@ -121,22 +173,24 @@ impl Steering {
         shares
     }
 
-    /// The table without `leaving`: each of its buckets goes to the active member with fewest.
-    /// `None` when no other member is active.
-    pub(crate) fn plan_without(&self, leaving: u16) -> Option<Plan> {
+    /// The table without `leaving`, one of `active`: its buckets are dealt to the others, none of
+    /// which gets more than its share. `None` when there is no other.
+    pub(crate) fn plan_without(&self, leaving: u16, active: u32) -> Option<Plan> {
+        let others = active.checked_sub(1).filter(|n| *n > 0)?;
+        let fair = (BUCKETS as u32).div_ceil(others) as u16;
         let mut shares = self.shares();
+        let mut heirs = self.members[..active as usize]
+            .iter()
+            .map(|cell| cell.load(Relaxed) as u16)
+            .filter(|member| *member != leaving)
+            .cycle();
         let mut plan = [0; BUCKETS];
         for (to, from) in plan.iter_mut().zip(self.buckets.iter()) {
-            let owner = from.load(Relaxed) as u16;
-            *to = if owner != leaving {
-                owner
-            } else {
-                let heir = (0..self.index_of.len() as u16)
-                    .filter(|m| *m != leaving && self.index_of(*m).is_some())
-                    .min_by_key(|m| shares[usize::from(*m)])?;
-                shares[usize::from(heir)] += 1;
-                heir
-            };
+            *to = from.load(Relaxed) as u16;
+            if *to == leaving {
+                *to = heirs.find(|heir| shares[usize::from(*heir)] < fair)?;
+                shares[usize::from(*to)] += 1;
+            }
         }
         Some(Plan(plan))
     }
@@ -150,31 +204,46 @@ impl Steering {
         }
     }
 
-    /// Gives `member`, now one of `active`, its share of the buckets: from those with most.
-    pub(crate) fn spread_to(&self, member: u16, active: u32) {
-        if active <= 1 {
-            self.buckets
-                .iter()
-                .for_each(|cell| cell.store(u32::from(member), Relaxed));
-            return;
-        }
-        let mut shares = self.shares();
-        let fair = (BUCKETS as u32 / active) as u16;
-        let mut missing = fair.saturating_sub(shares[usize::from(member)]);
-        while missing > 0 {
-            let Some(richest) = (0..BUCKETS).max_by_key(|m| shares[*m]) else {
-                return;
-            };
-            let cell = self
-                .buckets
-                .iter()
-                .find(|cell| cell.load(Relaxed) as usize == richest);
-            let Some(cell) = cell else {
-                return;
-            };
+    /// Says that `member` is the transmit queue `index` from now on.
+    pub(crate) fn set_index(&self, member: u16, index: u16) {
+        if let Some(cell) = self.members.get(usize::from(index)) {
             cell.store(u32::from(member), Relaxed);
-            shares[richest] -= 1;
-            missing -= 1;
+        }
+        let generation = self.place(member).unwrap_or(Place::NEW).generation;
+        self.set_place(member, Place { index, generation });
+    }
+
+    /// Says that `member` is not active any more, and forgets the flows that were learned on it.
+    pub(crate) fn clear_index(&self, member: u16) {
+        let old = self.place(member).unwrap_or(Place::NEW).generation;
+        let generation = old.wrapping_add(1).max(1);
+        self.set_place(
+            member,
+            Place {
+                generation,
+                ..Place::NEW
+            },
+        );
+    }
+
+    /// Gives `member`, now one of `active`, its share of the buckets, from those with more.
+    pub(crate) fn spread_to(&self, member: u16, active: u32) {
+        let fair = (BUCKETS as u32 / active.max(1)) as u16;
+        let mut shares = self.shares();
+        for cell in self.buckets.iter() {
+            if shares[usize::from(member)] >= fair {
+                return;
+            }
+            let owner = cell.load(Relaxed) as usize;
+            match shares.get_mut(owner) {
+                Some(share) if active > 1 && (owner == usize::from(member) || *share <= fair) => {
+                    continue
+                }
+                Some(share) => *share -= 1,
+                None => {}
+            }
+            shares[usize::from(member)] += 1;
+            cell.store(u32::from(member), Relaxed);
         }
     }
 }
