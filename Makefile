@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The user's targets. kbuild itself reads Kbuild.
+#
+#	KERNEL=7.2.12+deb13-amd64  another kernel of the Debian archive
+#	FLAVOUR=rt                 another flavour of the default one
+#	KDIR=/path                 a prepared kernel tree, with the tools of this system
+#	TESTS=ioctl                only the test programs that match this expression
+
+FLAVOUR ?=
+KERNEL  ?= $(file < selftests/vm/kernel)$(addprefix -,$(FLAVOUR))-amd64
+KDIR    ?=
+TESTS   ?=
+export FLAVOUR KERNEL TESTS
+
+vm      := selftests/vm
+tests   := build/selftests-$(KERNEL)
+in_tests = $(vm)/enter make -s -C selftests OUTPUT=../$(tests) KSRC=../build/linux-$(KERNEL)
+running := /lib/modules/$(shell uname -r)/build
+ifneq ($(KDIR),)
+kbuild   = $(vm)/kbuild $(KDIR)
+else
+kbuild   = $(vm)/enter $(vm)/kbuild build/linux-$(KERNEL)
+ready   := prepare
+endif
+
+.DELETE_ON_ERROR:
+.PHONY: modules demo test selftests samples install uninstall clean fmt \
+	clippy doc lint shell prepare help
+
+modules: $(ready) ## build rtun.ko (the default)
+	@$(kbuild) modules
+
+demo: prepare modules samples ## boot a guest and show traffic over several queues
+	@$(vm)/boot --name demo --timeout 600 -- $(vm)/demo
+
+test: prepare modules selftests samples ## boot a guest and run the tests in it
+	@$(vm)/test
+
+install: ## install the module for KDIR's kernel, or the running one
+	@$(vm)/kbuild $(or $(KDIR),$(running)) modules
+	@$(vm)/kbuild $(or $(KDIR),$(running)) modules_install
+
+uninstall: ## remove it again
+	@$(vm)/kbuild $(or $(KDIR),$(running)) uninstall
+
+clean: ## remove build/ and all in it
+	@rm -rf --one-file-system build
+
+fmt: prepare ## format the Rust files
+	@$(vm)/lint fmt
+
+clippy: $(ready) ## run clippy with the kernel's flags
+	@KDIR=$(KDIR) $(vm)/lint clippy
+
+doc: modules ## make the Rust documentation in build/doc
+	@$(if $(KDIR),$(vm)/doc $(shell cat $(KDIR)/include/config/kernel.release),$(vm)/enter $(vm)/doc $(KERNEL))
+
+lint: prepare ## run every linter: rustfmt, clippy, shellcheck, checkpatch
+	@$(vm)/lint all
+
+shell: prepare modules samples ## open a shell in a guest with the module loaded
+	@$(vm)/boot --name shell --shell
+
+prepare: # the managed root and kernel tree
+	@$(vm)/prepare
+
+# The test programs, and what they need beside them, in build/selftests-*/run.
+selftests: prepare
+	@$(in_tests) INSTALL_PATH=../$(tests)/run all install
+	@$(in_tests) COLLECTION=rtun emit_tests >$(tests)/run/tests.list
+
+samples: prepare # the sample programs
+	@$(vm)/enter make -s -C samples OUTPUT=../build/samples-$(KERNEL)
+
+help: ## list the targets
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20

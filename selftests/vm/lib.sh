@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# shellcheck disable=SC2034  # the variables are for the scripts that source this
+#
+# Names and small functions shared by the scripts beside this file.
+
+set -euo pipefail
+
+vm=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
+top=${vm%/selftests/vm}
+build=$top/build
+root=$build/root
+logs=$build/logs
+
+# Where the root and the guest see the repository.
+inside=/rtun
+
+release=trixie
+: "${KERNEL:=$(<"$vm/kernel")${FLAVOUR:+-$FLAVOUR}-amd64}"
+export KERNEL
+tree=$build/linux-$KERNEL
+
+die() {
+	printf '%s: %s\n' "${0##*/}" "$*" >&2
+	exit 1
+}
+
+need_root() {
+	((EUID == 0)) || die "must be run as root: it makes a Debian root and mounts"
+}
