@@ -8,5 +8,6 @@
 /* Sleeps until none of the bits of @mask is set in @word. */
 void rtun_wait_var_zero_mask(u64 *word, u64 mask)
 {
+	/* Pairs with the full barrier of who clears a bit and wakes. */
 	wait_var_event(word, !(smp_load_acquire(word) & mask));
 }

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Loading and unloading: refused while anything uses the module, and complete
+ * as soon as nothing does. RTUN_KO names the module's file.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "rtnl.h"
+#include "tun_test.h"
+#include "kselftest_harness.h"
+
+#define MODULE	"rtun"
+
+static int unload(void)
+{
+	return syscall(SYS_delete_module, MODULE, O_NONBLOCK) ? -errno : 0;
+}
+
+/* A namespace that ended a moment ago is taken down by a kernel thread. */
+static int unload_when_idle(void)
+{
+	const struct timespec pause = { .tv_nsec = 5000000 };
+	int64_t end = now_ms() + WAIT_MS;
+	int err;
+
+	while ((err = unload()) == -EAGAIN && now_ms() < end)
+		nanosleep(&pause, NULL);
+	return err;
+}
+
+static int load(void)
+{
+	const char *path = getenv("RTUN_KO");
+	int fd, err;
+
+	if (!path)
+		return -EDESTADDRREQ;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	err = syscall(SYS_finit_module, fd, "", 0) ? -errno : 0;
+	close(fd);
+	return err;
+}
+
+static bool loaded(void)
+{
+	return !access("/sys/module/" MODULE "/refcnt", F_OK);
+}
+
+FIXTURE(module)
+{
+	int fd;
+};
+
+/* Each test begins with a module that nothing uses. */
+FIXTURE_SETUP(module)
+{
+	int err = loaded() ? unload_when_idle() : 0;
+
+	ASSERT_EQ(0, err);
+	ASSERT_EQ(0, ns_enter());
+	ASSERT_EQ(0, load());
+	self->fd = tun_open(O_NONBLOCK);
+	ASSERT_LE(0, self->fd);
+}
+
+/* The other tests want it loaded. */
+FIXTURE_TEARDOWN(module)
+{
+	close(self->fd);
+	if (!loaded())
+		EXPECT_EQ(0, load());
+}
+
+TEST_F(module, open_file)
+{
+	EXPECT_EQ(-EAGAIN, unload());
+	EXPECT_TRUE(loaded());
+	close(self->fd);
+	self->fd = -1;
+	EXPECT_EQ(0, unload());
+	EXPECT_FALSE(loaded());
+}
+
+TEST_F(module, device)
+{
+	ASSERT_EQ(0, tun_set_iff(self->fd, "ours", IFF_TAP | IFF_MULTI_QUEUE));
+	ASSERT_EQ(0, link_up(tun_index(self->fd), true));
+	EXPECT_EQ(-EAGAIN, unload());
+	ASSERT_EQ(0, tun_queue(self->fd, IFF_DETACH_QUEUE));
+	EXPECT_EQ(-EAGAIN, unload());
+	close(self->fd);
+	self->fd = -1;
+	EXPECT_EQ(0, unload());
+}
+
+/* A file whose device is gone is a user still. */
+TEST_F(module, dead_file)
+{
+	ASSERT_EQ(0, tun_set_iff(self->fd, "ours", IFF_TUN));
+	ASSERT_EQ(0, link_delete(tun_index(self->fd)));
+	EXPECT_EQ(-EAGAIN, unload());
+	close(self->fd);
+	self->fd = -1;
+	EXPECT_EQ(0, unload());
+}
+
+TEST_F(module, persistent_device)
+{
+	ASSERT_EQ(0, tun_set_iff(self->fd, "ours", IFF_TUN));
+	ASSERT_EQ(0, tun_ioctl(self->fd, TUNSETPERSIST, 1));
+	close(self->fd);
+	self->fd = -1;
+	EXPECT_EQ(-EAGAIN, unload());
+	EXPECT_LT(0, link_index("ours"));
+	ASSERT_EQ(0, link_delete(link_index("ours")));
+	EXPECT_EQ(0, unload());
+}
+
+TEST_F(module, persistence_ended)
+{
+	ASSERT_EQ(0, tun_set_iff(self->fd, "ours", IFF_TUN));
+	ASSERT_EQ(0, tun_ioctl(self->fd, TUNSETPERSIST, 1));
+	ASSERT_EQ(0, tun_ioctl(self->fd, TUNSETPERSIST, 1));
+	ASSERT_EQ(0, tun_ioctl(self->fd, TUNSETPERSIST, 0));
+	close(self->fd);
+	self->fd = -1;
+	EXPECT_EQ(0, unload());
+}
+
+/* A persistent device goes with its namespace, and lets the module go. */
+TEST_F(module, persistent_in_dead_namespace)
+{
+	pid_t pid = fork();
+
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		int fd;
+
+		if (ns_new())
+			_exit(1);
+		fd = tun_create("ours", IFF_TAP);
+		_exit(fd < 0 || tun_ioctl(fd, TUNSETPERSIST, 1) ? 2 : 0);
+	}
+	ASSERT_EQ(0, wait_exit(pid));
+	close(self->fd);
+	self->fd = -1;
+	EXPECT_EQ(0, unload_when_idle());
+}
+
+TEST_F(module, unloaded)
+{
+	close(self->fd);
+	self->fd = -1;
+	ASSERT_EQ(0, unload());
+	EXPECT_EQ(-ENOENT, tun_open(0));
+	EXPECT_EQ(-EOPNOTSUPP, link_create(MODULE, "ours"));
+	ASSERT_EQ(0, load());
+	self->fd = tun_open(0);
+	ASSERT_LE(0, self->fd);
+	EXPECT_EQ(0, tun_set_iff(self->fd, "ours", IFF_TUN));
+}
+
+/* With packets waiting, and again at once. */
+TEST_F(module, cycles)
+{
+	uint8_t packet[64] = { 0x45 };
+	int n, sock, index;
+
+	for (n = 0; n < 5; n++) {
+		ASSERT_EQ(0, tun_set_iff(self->fd, "ours", TUN_NOPI));
+		index = tun_index(self->fd);
+		ASSERT_EQ(0, link_up(index, true));
+		sock = packet_socket(index, 0);
+		ASSERT_LE(0, sock);
+		ASSERT_EQ(64, packet_send(sock, index, 0x0800, packet, 64));
+		close(self->fd);
+		close(sock);
+		ASSERT_EQ(0, unload());
+		ASSERT_EQ(0, load());
+		self->fd = tun_open(O_NONBLOCK);
+		ASSERT_LE(0, self->fd);
+	}
+}
+
+/* Does the module's file have the string, whole? */
+static bool modinfo_has(const char *image, size_t size, const char *start)
+{
+	size_t len = strlen(start), i;
+
+	for (i = 0; i + len < size; i++) {
+		if ((!i || !image[i - 1]) && !memcmp(image + i, start, len) &&
+		    image[i + len])
+			return true;
+	}
+	return false;
+}
+
+TEST_F(module, modinfo)
+{
+	int file = open(getenv("RTUN_KO"), O_RDONLY | O_CLOEXEC);
+	struct dirent *entry;
+	char *image, key[300];
+	struct stat st;
+	DIR *dir;
+
+	ASSERT_LE(0, file);
+	ASSERT_EQ(0, fstat(file, &st));
+	image = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, file, 0);
+	ASSERT_NE(MAP_FAILED, image);
+	EXPECT_TRUE(modinfo_has(image, st.st_size, "license="));
+	EXPECT_TRUE(modinfo_has(image, st.st_size, "description="));
+	EXPECT_TRUE(modinfo_has(image, st.st_size, "author="));
+	dir = opendir("/sys/module/" MODULE "/parameters");
+	while (dir && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(key, sizeof(key), "parm=%s:", entry->d_name);
+		EXPECT_TRUE(modinfo_has(image, st.st_size, key))
+			TH_LOG("parameter %s", entry->d_name);
+	}
+	if (dir)
+		closedir(dir);
+	close(file);
+}
+
+TEST_HARNESS_MAIN

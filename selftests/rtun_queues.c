@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What rtun promises of a queue that goes: nothing is lost unseen. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "flows.h"
+#include "rtnl.h"
+#include "kselftest_harness.h"
+
+#define PACKETS	50
+
+FIXTURE(moving)
+{
+	struct flows flows;
+};
+
+FIXTURE_VARIANT(moving)
+{
+	int flags;
+};
+
+FIXTURE_VARIANT_ADD(moving, tun)
+{
+	.flags = IFF_TUN | IFF_MULTI_QUEUE,
+};
+
+FIXTURE_VARIANT_ADD(moving, tap)
+{
+	.flags = IFF_TAP | IFF_MULTI_QUEUE,
+};
+
+FIXTURE_SETUP(moving)
+{
+	ASSERT_EQ(0, ns_enter());
+	ASSERT_EQ(0, flows_open(&self->flows, variant->flags, 2));
+}
+
+FIXTURE_TEARDOWN(moving)
+{
+	flows_close(&self->flows);
+}
+
+static int64_t dropped(struct flows *flows)
+{
+	struct link_info info;
+	int err = link_get(flows->index, &info);
+
+	return err ? err : (int64_t)info.stats.tx_dropped;
+}
+
+/* Learns the flow on a queue, and leaves packets of it there. */
+static int fill(struct flows *flows, int queue, struct flow f, int count)
+{
+	int n, err = flows_write(flows, queue, f);
+
+	for (n = 0; !err && n < count; n++)
+		err = flows_send(flows, f, n);
+	return err;
+}
+
+TEST_F(moving, to_the_queue_left)
+{
+	struct flows *flows = &self->flows;
+	int n, queue;
+
+	for (queue = 0; queue < 2; queue++) {
+		ASSERT_EQ(0, fill(flows, queue, flow_nth(1), PACKETS));
+		ASSERT_EQ(0, tun_queue(flows->fd[queue], IFF_DETACH_QUEUE));
+		/* Newer packets of the flow come after those that moved. */
+		for (n = PACKETS; n < PACKETS + 10; n++)
+			ASSERT_EQ(0, flows_send(flows, flow_nth(1), n));
+		ASSERT_EQ(PACKETS + 10, flows_collect(flows, PACKETS + 10));
+		EXPECT_EQ(PACKETS + 10, flows->got[!queue]);
+		EXPECT_TRUE(flows->in_order);
+		EXPECT_EQ(0, dropped(flows));
+		ASSERT_EQ(0, tun_queue(flows->fd[queue], IFF_ATTACH_QUEUE));
+	}
+}
+
+/* Waiting packets of many flows: each flow goes where its next packet goes. */
+TEST_F(moving, flows_stay_whole)
+{
+	struct flows *flows = &self->flows;
+	int n;
+
+	for (n = 0; n < PACKETS; n++) {
+		ASSERT_EQ(0, flows_write(flows, 1, flow_nth(n)));
+		ASSERT_EQ(0, flows_send(flows, flow_nth(n), n));
+	}
+	ASSERT_EQ(0, tun_queue(flows->fd[1], IFF_DETACH_QUEUE));
+	ASSERT_EQ(PACKETS, flows_collect(flows, PACKETS));
+	EXPECT_EQ(PACKETS, flows->got[0]);
+	EXPECT_TRUE(flows->in_order);
+}
+
+/* No room for all: what is left over is counted. */
+TEST_F(moving, no_room)
+{
+	struct flows *flows = &self->flows;
+	int read;
+
+	ASSERT_EQ(0, link_set_u32(flows->index, IFLA_TXQLEN, PACKETS));
+	ASSERT_EQ(0, fill(flows, 0, flow_nth(1), PACKETS - 10));
+	ASSERT_EQ(0, fill(flows, 1, flow_nth(2), PACKETS - 10));
+	ASSERT_EQ(0, tun_queue(flows->fd[1], IFF_DETACH_QUEUE));
+	read = flows_collect(flows, PACKETS);
+	EXPECT_EQ(PACKETS, read);
+	EXPECT_EQ(2 * (PACKETS - 10) - PACKETS, dropped(flows));
+}
+
+/* No queue to go to: all counted. */
+TEST_F(moving, no_queue)
+{
+	struct flows *flows = &self->flows;
+
+	ASSERT_EQ(0, tun_queue(flows->fd[0], IFF_DETACH_QUEUE));
+	ASSERT_EQ(0, fill(flows, 1, flow_nth(1), PACKETS));
+	ASSERT_EQ(0, tun_queue(flows->fd[1], IFF_DETACH_QUEUE));
+	EXPECT_EQ(0, flows_collect(flows, 0));
+	EXPECT_EQ(PACKETS, dropped(flows));
+}
+
+/* A closed queue's packets are moved or counted, too. */
+TEST_F(moving, close_accounts)
+{
+	struct flows *flows = &self->flows;
+	int read;
+
+	ASSERT_EQ(0, fill(flows, 1, flow_nth(1), PACKETS));
+	close(flows->fd[1]);
+	flows->fd[1] = -1;
+	read = flows_collect(flows, 0);
+	ASSERT_LE(0, read);
+	EXPECT_EQ(PACKETS, read + dropped(flows));
+}
+
+/* A shorter ring throws away only what it counts. */
+TEST_F(moving, shrink_accounts)
+{
+	struct flows *flows = &self->flows;
+
+	ASSERT_EQ(0, fill(flows, 1, flow_nth(1), PACKETS));
+	ASSERT_EQ(0, link_set_u32(flows->index, IFLA_TXQLEN, 20));
+	EXPECT_EQ(20, flows_collect(flows, 20));
+	EXPECT_EQ(PACKETS - 20, dropped(flows));
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,481 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Shared by the test programs: see tun_test.h. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <linux/ip.h>
+#include <linux/udp.h>
+
+#include "tun_test.h"
+#include "rtnl.h"
+
+const char *tun_node(void)
+{
+	const char *node = getenv("TUN_DEV");
+
+	return node && *node ? node : "/dev/net/rtun";
+}
+
+bool tun_is_rtun(void)
+{
+	return !strcmp(tun_kind(), "rtun");
+}
+
+const char *tun_kind(void)
+{
+	const char *kind = getenv("TUN_KIND");
+	const char *base = strrchr(tun_node(), '/');
+
+	if (kind && *kind)
+		return kind;
+	return base && !strcmp(base, "/rtun") ? "rtun" : "tun";
+}
+
+static int ret_errno(int ret)
+{
+	return ret < 0 ? -errno : ret;
+}
+
+int tun_open(int flags)
+{
+	return ret_errno(open(tun_node(), O_RDWR | O_CLOEXEC | flags));
+}
+
+int tun_ioctl(int fd, unsigned long cmd, unsigned long arg)
+{
+	return ret_errno(ioctl(fd, cmd, arg));
+}
+
+int tun_ioctl_ptr(int fd, unsigned long cmd, const void *arg)
+{
+	return ret_errno(ioctl(fd, cmd, arg));
+}
+
+static void ifreq_init(struct ifreq *ifr, const char *name, int flags)
+{
+	memset(ifr, 0, sizeof(*ifr));
+	if (name)
+		memcpy(ifr->ifr_name, name, strnlen(name, IFNAMSIZ));
+	ifr->ifr_flags = flags;
+}
+
+int tun_set_iff(int fd, const char *name, int flags)
+{
+	struct ifreq ifr;
+
+	ifreq_init(&ifr, name, flags);
+	return tun_ioctl_ptr(fd, TUNSETIFF, &ifr);
+}
+
+/* Opens the node and attaches: the descriptor, or the error. */
+int tun_create(const char *name, int flags)
+{
+	int fd = tun_open(O_NONBLOCK);
+	int err;
+
+	if (fd < 0)
+		return fd;
+	err = tun_set_iff(fd, name, flags);
+	if (err) {
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+int tun_get_flags(int fd)
+{
+	struct ifreq ifr;
+	int err;
+
+	ifreq_init(&ifr, NULL, 0);
+	err = tun_ioctl_ptr(fd, TUNGETIFF, &ifr);
+	return err ? err : (unsigned short)ifr.ifr_flags;
+}
+
+int tun_name(int fd, char name[IFNAMSIZ])
+{
+	struct ifreq ifr;
+	int err;
+
+	ifreq_init(&ifr, NULL, 0);
+	err = tun_ioctl_ptr(fd, TUNGETIFF, &ifr);
+	if (!err)
+		memcpy(name, ifr.ifr_name, IFNAMSIZ);
+	return err;
+}
+
+int tun_index(int fd)
+{
+	char name[IFNAMSIZ];
+	int err = tun_name(fd, name);
+
+	return err ? err : link_index(name);
+}
+
+int tun_queue(int fd, int flags)
+{
+	struct ifreq ifr;
+
+	ifreq_init(&ifr, NULL, flags);
+	return tun_ioctl_ptr(fd, TUNSETQUEUE, &ifr);
+}
+
+int tun_attach_all(const char *name, int flags, int *fds, int n)
+{
+	int i;
+
+	for (i = 0; i < n; i++) {
+		fds[i] = tun_create(name, flags);
+		if (fds[i] < 0)
+			return fds[i];
+	}
+	return 0;
+}
+
+void tun_close_all(int *fds, int n)
+{
+	int i;
+
+	for (i = 0; i < n; i++) {
+		if (fds[i] >= 0)
+			close(fds[i]);
+		fds[i] = -1;
+	}
+}
+
+int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+int read_file(const char *path, char *buf, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t len;
+
+	if (fd < 0)
+		return -errno;
+	len = read_ret(fd, buf, size - 1);
+	close(fd);
+	if (len < 0)
+		return len;
+	buf[len] = '\0';
+	return len;
+}
+
+int netdev_attr(const char *dev, const char *attr, char *buf, size_t size)
+{
+	char path[128];
+	int len;
+
+	snprintf(path, sizeof(path), "/sys/class/net/%s/%s", dev, attr);
+	len = read_file(path, buf, size);
+	if (len > 0 && buf[len - 1] == '\n')
+		buf[--len] = '\0';
+	return len;
+}
+
+int ns_new(void)
+{
+	if (unshare(CLONE_NEWNET | CLONE_NEWNS))
+		return -errno;
+	if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		return -errno;
+	if (mount("sysfs", "/sys", "sysfs", 0, NULL))
+		return -errno;
+	/* Router solicitations and MLD would be read as packets. */
+	if (!access("/proc/sys/net/ipv6", F_OK)) {
+		int err;
+
+		err = write_file("/proc/sys/net/ipv6/conf/default/disable_ipv6",
+				 "1");
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int program_ns;
+
+/*
+ * One namespace for the whole program: to make one takes longer than most
+ * tests. Before main(), so that every test's process is born in it.
+ */
+static void __attribute__((constructor)) program_ns_enter(void)
+{
+	program_ns = ns_new();
+}
+
+/* The program's namespace, without what a failed test may have left in it. */
+int ns_enter(void)
+{
+	return program_ns ? program_ns : link_delete_kind(tun_kind());
+}
+
+/* A copy of the node that any user may open, seen by this process only. */
+int ns_public_node(char *path, size_t size)
+{
+	struct stat st;
+
+	if (stat(tun_node(), &st) || unshare(CLONE_NEWNS))
+		return -errno;
+	if (mount("tmpfs", "/mnt", "tmpfs", 0, "mode=0755"))
+		return -errno;
+	snprintf(path, size, "/mnt/node");
+	if (mknod(path, S_IFCHR, st.st_rdev) || chmod(path, 0666))
+		return -errno;
+	return 0;
+}
+
+int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
+}
+
+/* What poll() reports for fd: 0 when the time is up. */
+int wait_events(int fd, int events, int timeout_ms)
+{
+	struct pollfd pfd = { .fd = fd, .events = events };
+	int ret = poll(&pfd, 1, timeout_ms);
+
+	return ret < 0 ? -errno : pfd.revents;
+}
+
+static bool is_blocked(pid_t tid, long nr)
+{
+	char path[64], buf[256], *end;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", tid);
+	if (read_file(path, buf, sizeof(buf)) < 0)
+		return false;
+	end = strrchr(buf, ')');
+	if (!end || strncmp(end, ") S", 3))
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/syscall", tid);
+	if (read_file(path, buf, sizeof(buf)) < 0)
+		return false;
+	return strtol(buf, &end, 0) == nr && *end == ' ';
+}
+
+/* Returns when the task sleeps in the system call. Nothing announces that. */
+int wait_blocked(pid_t tid, long syscall_nr)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	int64_t end = now_ms() + WAIT_MS;
+
+	while (!is_blocked(tid, syscall_nr)) {
+		if (now_ms() > end)
+			return -ETIMEDOUT;
+		nanosleep(&pause, NULL);
+	}
+	return 0;
+}
+
+/* The exit status of a child, or a negative number if it was killed. */
+int wait_exit(pid_t pid)
+{
+	int status;
+
+	if (waitpid(pid, &status, 0) != pid)
+		return -errno;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -ECHILD;
+}
+
+ssize_t read_ret(int fd, void *buf, size_t len)
+{
+	ssize_t ret = read(fd, buf, len);
+
+	return ret < 0 ? -errno : ret;
+}
+
+ssize_t write_ret(int fd, const void *buf, size_t len)
+{
+	ssize_t ret = write(fd, buf, len);
+
+	return ret < 0 ? -errno : ret;
+}
+
+static uint32_t sum_words(uint32_t sum, const void *data, size_t len)
+{
+	const uint8_t *p = data;
+	size_t i;
+
+	for (i = 0; i + 1 < len; i += 2)
+		sum += p[i] << 8 | p[i + 1];
+	if (len & 1)
+		sum += p[len - 1] << 8;
+	return sum;
+}
+
+static uint16_t sum_fold(uint32_t sum)
+{
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return htons(~sum & 0xffff);
+}
+
+struct flow flow_nth(unsigned int n)
+{
+	struct flow f = {
+		.saddr = 0x0a000002, .daddr = 0x0a000001,
+		.sport = 1024 + n, .dport = 9,
+	};
+
+	return f;
+}
+
+struct flow flow_reverse(struct flow f)
+{
+	struct flow r = {
+		.saddr = f.daddr, .daddr = f.saddr,
+		.sport = f.dport, .dport = f.sport,
+	};
+
+	return r;
+}
+
+/* An IPv4 UDP packet with both checksums; returns its length. */
+size_t packet_udp4(void *buf, struct flow f, const void *data, size_t len)
+{
+	struct iphdr ip = {
+		.version = 4, .ihl = 5, .ttl = 64, .protocol = IPPROTO_UDP,
+		.tot_len = htons(sizeof(ip) + sizeof(struct udphdr) + len),
+		.saddr = htonl(f.saddr), .daddr = htonl(f.daddr),
+	};
+	struct udphdr udp = {
+		.source = htons(f.sport), .dest = htons(f.dport),
+		.len = htons(sizeof(udp) + len),
+	};
+	uint32_t sum = IPPROTO_UDP + sizeof(udp) + len;
+	uint8_t *p = buf;
+
+	ip.check = sum_fold(sum_words(0, &ip, sizeof(ip)));
+	sum = sum_words(sum, &ip.saddr, 8);
+	sum = sum_words(sum, &udp, sizeof(udp));
+	udp.check = sum_fold(sum_words(sum, data, len));
+	memcpy(p, &ip, sizeof(ip));
+	memcpy(p + sizeof(ip), &udp, sizeof(udp));
+	memcpy(p + sizeof(ip) + sizeof(udp), data, len);
+	return sizeof(ip) + sizeof(udp) + len;
+}
+
+bool packet_is(const void *packet, size_t len, struct flow f)
+{
+	struct iphdr ip;
+	struct udphdr udp;
+
+	if (len < sizeof(ip) + sizeof(udp))
+		return false;
+	memcpy(&ip, packet, sizeof(ip));
+	memcpy(&udp, (const uint8_t *)packet + sizeof(ip), sizeof(udp));
+	return ip.version == 4 && ip.protocol == IPPROTO_UDP &&
+	       ip.saddr == htonl(f.saddr) && ip.daddr == htonl(f.daddr) &&
+	       udp.source == htons(f.sport) && udp.dest == htons(f.dport);
+}
+
+/* Fills with bytes that differ from place to place and from seed to seed. */
+size_t packet_fill(void *buf, size_t len, unsigned int seed)
+{
+	uint32_t x = seed * 2654435761u + 1;
+	uint8_t *p = buf;
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		x = x * 1664525u + 1013904223u;
+		p[i] = x >> 24;
+	}
+	return len;
+}
+
+void packet_eth(void *buf, const uint8_t dst[6], const uint8_t src[6],
+		uint16_t proto)
+{
+	struct ethhdr eth = { .h_proto = htons(proto) };
+
+	memcpy(eth.h_dest, dst, ETH_ALEN);
+	memcpy(eth.h_source, src, ETH_ALEN);
+	memcpy(buf, &eth, sizeof(eth));
+}
+
+int packet_socket(int ifindex, int proto)
+{
+	struct sockaddr_ll addr = {
+		.sll_family = AF_PACKET,
+		.sll_protocol = htons(proto),
+		.sll_ifindex = ifindex,
+	};
+	int sock, one = 1, size = 4 << 20;
+
+	sock = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (sock < 0)
+		return -errno;
+	if (setsockopt(sock, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one,
+		       sizeof(one)) ||
+	    setsockopt(sock, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) ||
+	    setsockopt(sock, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) ||
+	    bind(sock, (struct sockaddr *)&addr, sizeof(addr))) {
+		int err = -errno;
+
+		close(sock);
+		return err;
+	}
+	return sock;
+}
+
+int packet_send(int sock, int ifindex, int proto, const void *buf, size_t len)
+{
+	struct sockaddr_ll addr = {
+		.sll_family = AF_PACKET,
+		.sll_protocol = htons(proto),
+		.sll_ifindex = ifindex,
+	};
+	ssize_t ret;
+
+	ret = sendto(sock, buf, len, 0, (struct sockaddr *)&addr, sizeof(addr));
+	return ret < 0 ? -errno : ret;
+}
+
+ssize_t packet_recv(int sock, void *buf, size_t len, int *proto)
+{
+	struct sockaddr_ll addr;
+	socklen_t alen = sizeof(addr);
+	ssize_t ret;
+	int events = wait_events(sock, POLLIN, WAIT_MS);
+
+	if (events <= 0)
+		return events < 0 ? events : -ETIMEDOUT;
+	ret = recvfrom(sock, buf, len, MSG_TRUNC, (struct sockaddr *)&addr,
+		       &alen);
+	if (ret < 0)
+		return -errno;
+	if (proto)
+		*proto = ntohs(addr.sll_protocol);
+	return ret;
+}
