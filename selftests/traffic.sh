@@ -22,7 +22,7 @@ no_ping_lost()
 # Every stream must have brought data.
 tcp_streams_complete()
 {
-	iperf "$1" -P 16 -t 2 -b 500K -l 8K || return
+	iperf "$1" -P 16 -t 2 -b 300K -l 4K --pacing-timer 50000 || return
 	jq -e '[.end.streams[].receiver.bytes] | length == 16 and all(. > 0)' \
 		"$tmp/iperf.json" >/dev/null || complain "not every stream brought data"
 }
@@ -42,7 +42,7 @@ every_queue_used()
 
 udp_complete()
 {
-	iperf "$1" -u -P 4 -t 1 -b 500K -l 250 || return
+	iperf "$1" -u -P 4 -t 1 -b 500K -l 250 --pacing-timer 4000 || return
 	jq -e '[.end.streams[].udp] | length == 4 and
 		all(.packets > 100 and .lost_packets == 0 and .out_of_order == 0)' \
 		"$tmp/iperf.json" >/dev/null && return
