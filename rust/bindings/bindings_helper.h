@@ -17,6 +17,7 @@
 #include <linux/netdevice.h>
 #include <linux/poll.h>
 #include <linux/ptr_ring.h>
+#include <linux/rcupdate.h>
 #include <linux/rtnetlink.h>
 #include <linux/sched/signal.h>
 #include <linux/skbuff.h>
@@ -50,6 +51,8 @@ static const int RTUN_PAGE_ALLOC_COSTLY_ORDER = PAGE_ALLOC_COSTLY_ORDER;
 static const gfp_t RTUN_GFP_KERNEL = GFP_KERNEL;
 static const fmode_t RTUN_FMODE_NOWAIT = FMODE_NOWAIT;
 static const int RTUN_IOCB_NOWAIT = IOCB_NOWAIT;
+static const int RTUN_POLL_IN = POLL_IN;
+static const int RTUN_POLL_HUP = POLL_HUP;
 static const int RTUN_HZ = HZ;
 static const int RTUN_NET_XMIT_DROP = NET_XMIT_DROP;
 static const int RTUN_FDDI_K_ALEN = FDDI_K_ALEN;

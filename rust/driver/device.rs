@@ -131,6 +131,15 @@ impl Device {
         }
     }
 
+    /// Whether flow `hash()`, which was steered to `txq` a moment ago, still goes there. Under RCU.
+    #[inline]
+    pub(super) fn steers_to(&self, txq: u16, hash: impl FnOnce() -> u32) -> bool {
+        match &self.steering {
+            Some(steering) if !steering.is_settled() => self.select(hash) == Some(txq),
+            _ => true,
+        }
+    }
+
     /// How many members the device can have.
     pub(super) fn max_members(&self) -> u16 {
         self.slots.len() as u16
@@ -304,12 +313,16 @@ impl Driver for Device {
     }
 
     fn open(dev: &NetDevice<Self>, rtnl: &mut Rtnl) -> Result {
+        lifecycle::trim(dev, rtnl)?;
         dev.start_all_queues(rtnl);
         Ok(())
     }
 
     fn stop(dev: &NetDevice<Self>, rtnl: &mut Rtnl) {
         dev.stop_all_queues(rtnl);
+        if lifecycle::trim(dev, rtnl).is_err() {
+            pr_warn!("the number of queues shown could not be lowered\n");
+        }
     }
 
     #[inline]

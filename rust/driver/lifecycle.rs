@@ -25,6 +25,7 @@ use crate::net::rtnl;
 use crate::net::rtnl::Rtnl;
 use crate::net::skbuff::DropReason;
 use crate::net::skbuff::SkBuff;
+use crate::net::skbuff::SkBuffList;
 use kernel::prelude::*;
 use kernel::sync::aref::ARef;
 
@@ -59,19 +60,28 @@ fn grow(dev: &NetDevice<Device>, rtnl: &mut Rtnl) -> Result {
     if let (2.., Some(steering)) = (active, dev.steering()) {
         steering.prepare_flows()?;
     }
-    dev.set_real_num_queues(active, rtnl)
+    if dev.real_num_queues(rtnl) < active {
+        dev.set_real_num_queues(active, rtnl)?;
+    }
+    Ok(())
+}
+
+/// Shows the stack as many queues as there are, while nothing is sent.
+pub(crate) fn trim(dev: &NetDevice<Device>, rtnl: &mut Rtnl) -> Result {
+    let active = dev.active().max(1);
+    if dev.real_num_queues(rtnl) > active {
+        dev.set_real_num_queues(active, rtnl)?;
+    }
+    Ok(())
 }
 
 /// Makes an unbound queue an active one of a device. The rest of a TUNSETIFF.
 pub(crate) fn bind(queue: &Queue, dev: &NetDevice<Device>, seat: Seat, rtnl: &mut Rtnl) {
     let Seat { member, index } = seat;
-    queue.set_flags(dev.flags());
+    let layout = queue.next_layout(dev.flags());
     *queue.ifindex.get_mut(rtnl) = 0;
     dev.set_member(member, Some(queue.into()), rtnl);
-    let bound = Bound {
-        dev: dev.into(),
-        member,
-    };
+    let bound = Bound::new(dev, member, layout);
     queue.gate.open(rtnl, State::Active(index), bound);
     activate(queue, dev, member, index, rtnl);
     queue.wake(Events::OUT);
@@ -84,10 +94,28 @@ fn activate(queue: &Queue, dev: &NetDevice<Device>, member: u16, index: u16, rtn
     }
     let active = dev.active() + 1;
     dev.set_counts(active, dev.disabled(), rtnl);
-    if let Some(steering) = dev.steering() {
-        steering.set_index(member, index);
-        steering.spread_to(member, active);
+    let Some(steering) = dev.steering() else {
+        return;
+    };
+    steering.begin_change();
+    steering.set_index(member, index);
+    let plan = steering.plan_with(member, active);
+    for donor in (0..index).filter_map(|index| steering.member_at(index)) {
+        if let Some(queue) = dev.member(donor, rtnl) {
+            let locked = queue.ring().lock();
+            share_waiting(
+                &locked,
+                dev,
+                member,
+                |hash| steering.heir(hash, &plan),
+                rtnl,
+            );
+            // Under the producer lock: what comes next of these flows comes after what was moved.
+            steering.apply(&plan, Some(donor));
+        }
     }
+    steering.apply(&plan, None);
+    steering.end_change();
 }
 
 /// IFF_ATTACH_QUEUE: makes a disabled queue an active one. May sleep.
@@ -167,7 +195,7 @@ pub(crate) fn device_gone(dev: &NetDevice<Device>, rtnl: &mut Rtnl) {
             let locked = queue.ring().lock();
             queue.gate.close(rtnl, State::Dead);
             drop(locked);
-            queue.wake(Events::IN | Events::OUT | Events::ERR | Events::HUP);
+            queue.hang_up();
         }
     }
     for index in 0..dev.max_members() {
@@ -179,7 +207,7 @@ pub(crate) fn device_gone(dev: &NetDevice<Device>, rtnl: &mut Rtnl) {
             continue;
         };
         drop(queue.gate.reap(rtnl));
-        drop_waiting(&queue, dev);
+        drop_waiting(&queue.ring().lock(), dev);
     }
 }
 
@@ -191,49 +219,63 @@ fn bound(queue: &Queue, rtnl: &Rtnl) -> Option<(ARef<NetDevice<Device>>, u16)> {
 
 /// Makes an active queue a disabled one and gives its packets and flows to the others.
 fn deactivate(queue: &Queue, dev: &NetDevice<Device>, member: u16, index: u16, rtnl: &mut Rtnl) {
-    let plan = dev
-        .steering()
-        .and_then(|steering| steering.plan_without(member, dev.active()));
+    let steering = dev.steering();
+    let plan = steering.and_then(|steering| steering.plan_without(member, dev.active()));
+    if let Some(steering) = steering {
+        steering.begin_change();
+    }
     let locked = queue.ring().lock();
     // Under the producer lock: who comes next sees the new state and goes by the new steering.
     let leaving = queue.gate.change(rtnl, State::Disabled);
-    if let (Some(plan), Some(steering)) = (plan, dev.steering()) {
-        let heir_of = |hash| steering.heir(hash, &plan, member);
+    if let (Some(plan), Some(steering)) = (plan, steering) {
+        let heir_of = |hash| steering.heir_but(member, hash, &plan);
         move_waiting(&locked, dev, heir_of, rtnl);
-        steering.apply(&plan);
+        steering.apply(&plan, Some(member));
     } else {
-        while let Some(skb) = locked.consume() {
-            lose(skb, dev, DropReason::DEV_READY);
-        }
+        drop_waiting(&locked, dev);
     }
-    if let Some(steering) = dev.steering() {
+    if let Some(steering) = steering {
         steering.clear_index(member);
     }
     drop(locked);
     queue.wake(Events::IN | Events::OUT);
     leaving.wait();
     close_gap(dev, index, rtnl);
+    if let Some(steering) = steering {
+        steering.end_change();
+    }
 }
 
-/// Gives the index of a queue that left to the last one, since the stack wants indices dense.
+/// Gives the index of a queue that left to the last one, to keep indices dense.
+///
+/// The stack goes on counting the highest index until the interface is set up or down: lowering
+/// the number waits for a grace period and throws away what waits in a qdisc.
+///
+/// At each step the last queue is found where the steering says that it is.
 fn close_gap(dev: &NetDevice<Device>, index: u16, rtnl: &mut Rtnl) {
     let active = dev.active() - 1;
     let last = active as u16;
-    let from = dev.slot(last).and_then(|slot| slot.replace(None));
-    if let (Some(heir), Some(slot), true) = (from, dev.slot(index), index != last) {
-        if let Some((_, member)) = bound(&heir, rtnl) {
-            let leaving = heir.gate.change(rtnl, State::Active(index));
-            slot.replace(Some(heir.clone()));
-            if let Some(steering) = dev.steering() {
-                steering.set_index(member, index);
-            }
-            // A writer inside still knows the old index, which is about to go.
-            leaving.wait();
-        }
+    if index != last {
+        move_last(dev, last, index, rtnl);
     }
+    drop(dev.slot(last).and_then(|slot| slot.replace(None)));
     dev.set_counts(active, dev.disabled() + 1, rtnl);
-    if dev.set_real_num_queues(active.max(1), rtnl).is_err() {
-        pr_warn!("the number of queues shown could not be lowered\n");
+}
+
+/// Makes the queue of index `last` that of `index` too.
+fn move_last(dev: &NetDevice<Device>, last: u16, index: u16, rtnl: &mut Rtnl) {
+    let (Some(steering), Some(slot)) = (dev.steering(), dev.slot(index)) else {
+        return;
+    };
+    let heir = steering
+        .member_at(last)
+        .and_then(|member| Some((member, dev.member(member, rtnl)?)));
+    if let Some((member, heir)) = heir {
+        let leaving = heir.gate.change(rtnl, State::Active(index));
+        slot.replace(Some(heir.clone()));
+        steering.set_index(member, index);
+        // A writer inside still knows the old index, which is about to go.
+        leaving.wait();
     }
 }
 
@@ -246,20 +288,52 @@ fn move_waiting(
     rtnl: &Rtnl,
 ) {
     while let Some(skb) = locked.consume() {
-        let Some(heir) = dev.member(heir_of(skb.hash_symmetric()), rtnl) else {
-            lose(skb, dev, DropReason::DEV_READY);
-            continue;
-        };
-        match locked.hand_to(heir.ring(), skb) {
-            Ok(()) => heir.data_ready(),
-            Err(skb) => lose(skb, dev, DropReason::FULL_RING),
+        let heir = dev.member(heir_of(skb.hash_symmetric()), rtnl);
+        hand_over(locked, skb, heir, dev);
+    }
+}
+
+/// Moves those packets that wait in a queue whose flows go to the member `joining`; the others stay
+/// in their order.
+fn share_waiting(
+    locked: &Locked<'_, SkBuff>,
+    dev: &NetDevice<Device>,
+    joining: u16,
+    heir_of: impl Fn(u32) -> u16,
+    rtnl: &Rtnl,
+) {
+    let mut waiting = SkBuffList::new();
+    while let Some(skb) = locked.consume() {
+        waiting.push(skb);
+    }
+    locked.reclaim();
+    while let Some(skb) = waiting.pop() {
+        if heir_of(skb.hash_symmetric()) == joining {
+            hand_over(locked, skb, dev.member(joining, rtnl), dev);
+        } else if let Err(skb) = locked.produce(skb) {
+            lose(skb, dev, DropReason::FULL_RING);
         }
     }
 }
 
+/// Puts a packet in the queue that takes over its flow.
+fn hand_over(
+    locked: &Locked<'_, SkBuff>,
+    skb: SkBuff,
+    heir: Option<ARef<Queue>>,
+    dev: &NetDevice<Device>,
+) {
+    let Some(heir) = heir else {
+        return lose(skb, dev, DropReason::DEV_READY);
+    };
+    match locked.hand_to(heir.ring(), skb) {
+        Ok(()) => heir.data_ready(),
+        Err(skb) => lose(skb, dev, DropReason::FULL_RING),
+    }
+}
+
 /// Drops and counts what waits in a queue that nothing is added to any more.
-fn drop_waiting(queue: &Queue, dev: &NetDevice<Device>) {
-    let locked = queue.ring().lock();
+fn drop_waiting(locked: &Locked<'_, SkBuff>, dev: &NetDevice<Device>) {
     while let Some(skb) = locked.consume() {
         lose(skb, dev, DropReason::DEV_READY);
     }

@@ -61,14 +61,45 @@ pub(crate) struct Bound {
     pub(crate) dev: ARef<NetDevice<Device>>,
     /// The queue's member number in the device, fixed while it is bound.
     pub(crate) member: u16,
+    /// How packets were laid out when the queue was bound.
+    layout: Layout,
+}
+
+impl Bound {
+    /// The bond of a queue to `dev`.
+    pub(super) fn new(dev: &NetDevice<Device>, member: u16, layout: Layout) -> Self {
+        Self {
+            dev: dev.into(),
+            member,
+            layout,
+        }
+    }
+}
+
+/// How a bound queue lays packets out: its device's flags, and which binding that was. A file
+/// whose device went away may be bound anew while a caller sleeps, or copies user memory.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Layout(u32);
+
+impl Layout {
+    /// The device's flags.
+    #[inline]
+    pub(crate) fn flags(self) -> Flags {
+        Flags::from_bits(self.0 & 0xffff)
+    }
+
+    /// The layout of the next binding.
+    fn next(self, flags: Flags) -> Self {
+        Self((self.0 & 0xffff_0000).wrapping_add(0x1_0000) | flags.into_bits())
+    }
 }
 
 /// The driver's part of a queue.
 pub(crate) struct QueueData {
     /// The state, and the way to the device.
     pub(super) gate: Gate<State, Bound>,
-    /// The device's flags, for who lays packets out before entering.
-    flags: Atomic<u32>,
+    /// The [`Layout`] of the last binding, for who lays packets out before entering.
+    layout: Atomic<u32>,
     /// The index that the next device of this file is to have, or 0.
     pub(super) ifindex: RtnlCell<i32>,
 }
@@ -81,7 +112,7 @@ impl QueueData {
     pub(crate) fn new() -> Self {
         Self {
             gate: Gate::new(State::Unbound),
-            flags: Atomic::<u32>::new(0),
+            layout: Atomic::<u32>::new(0),
             ifindex: RtnlCell::new(0),
         }
     }
@@ -114,21 +145,37 @@ impl QueueData {
         self.gate.enter().map_err(|_| EBADFD)
     }
 
-    /// The device's flags.
+    /// Enters the queue if it is bound as it was when `layout` was asked for.
+    ///
+    /// # Errors
+    ///
+    /// `EBADFD` when that device is gone.
+    #[inline]
+    pub(crate) fn enter_as(&self, layout: Layout) -> Result<User<'_>> {
+        let user = self.enter()?;
+        if user.layout != layout {
+            return Err(EBADFD);
+        }
+        Ok(user)
+    }
+
+    /// How packets are laid out.
     ///
     /// # Errors
     ///
     /// `EBADFD` when the queue has no device.
     #[inline]
-    pub(crate) fn flags(&self) -> Result<Flags> {
+    pub(crate) fn layout(&self) -> Result<Layout> {
         if !self.is_bound() {
             return Err(EBADFD);
         }
-        Ok(Flags::from_bits(self.flags.load(Relaxed)))
+        Ok(Layout(self.layout.load(Relaxed)))
     }
 
-    /// Notes the device's flags.
-    pub(super) fn set_flags(&self, flags: Flags) {
-        self.flags.store(flags.into_bits(), Relaxed);
+    /// Begins a new binding, to a device with `flags`.
+    pub(super) fn next_layout(&self, flags: Flags) -> Layout {
+        let layout = Layout(self.layout.load(Relaxed)).next(flags);
+        self.layout.store(layout.0, Relaxed);
+        layout
     }
 }

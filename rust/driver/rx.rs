@@ -28,7 +28,8 @@ const ETH_P_IPV6: [u8; 2] = [0x86, 0xdd];
 /// if the interface is down, `EFAULT`, and `ENOMEM`, `ENOBUFS` or `EMSGSIZE` without a buffer that
 /// is large enough.
 pub(super) fn write(queue: &Queue, from: &mut IovIterSource<'_>) -> Result<usize> {
-    let flags = queue.flags()?;
+    let layout = queue.layout()?;
+    let flags = layout.flags();
     let total = from.len();
     let mut len = total;
     let mut proto = None;
@@ -45,7 +46,7 @@ pub(super) fn write(queue: &Queue, from: &mut IovIterSource<'_>) -> Result<usize
     }
     // User memory is read outside of the queue: it may take any time.
     let skb = SkBuff::from_iter(from, len);
-    let user = queue.enter()?;
+    let user = queue.enter_as(layout)?;
     let accepted = skb.and_then(|skb| identify(skb, &user, flags, proto));
     match accepted {
         Ok(skb) => deliver(skb, &user, len),

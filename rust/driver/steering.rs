@@ -6,10 +6,14 @@
 //! indirection table: the top bits of its hash choose a bucket, and the bucket names a queue. When
 //! a queue comes or goes, only the buckets that it gets or had change hands; the other flows stay.
 //!
+//! While a change is made, and for a grace period after it, a packet that was steered before it can
+//! still be on its way: until then the queue is asked for once more where packets are put in.
+//!
 //! Both tables name a queue by its member number, which it keeps while it is bound. The transmit
 //! queue index, which the stack wants dense, is looked up last.
 
 use super::flow::FlowTable;
+use crate::net::rcu::Settling;
 use kernel::prelude::*;
 use kernel::sync::atomic::Atomic;
 use kernel::sync::atomic::Relaxed;
@@ -33,6 +37,8 @@ pub(crate) struct Steering {
     members: KVec<Atomic<u32>>,
     /// Made when there is a second queue to choose.
     flows: SetOnce<FlowTable>,
+    /// Of the last change.
+    settling: Settling,
 }
 
 /// Where a member is: its transmit queue, and a number that changes each time it leaves, so that
@@ -100,6 +106,7 @@ impl Steering {
             places: cells(max_queues, Place::NEW.into_bits())?,
             members: cells(max_queues, NONE)?,
             flows: SetOnce::new(),
+            settling: Settling::new(),
         })
     }
 
@@ -114,6 +121,28 @@ impl Steering {
             self.flows.populate(FlowTable::new(ageing)?);
         }
         Ok(())
+    }
+
+    /// Queues begin to come or go.
+    pub(crate) fn begin_change(&self) {
+        self.settling.begin();
+    }
+
+    /// All is as it will be.
+    pub(crate) fn end_change(&self) {
+        self.settling.end();
+    }
+
+    /// Whether a packet may go where it was steered a moment ago. Under RCU.
+    #[inline]
+    pub(crate) fn is_settled(&self) -> bool {
+        self.settling.is_settled()
+    }
+
+    /// The member with a transmit queue.
+    pub(crate) fn member_at(&self, index: u16) -> Option<u16> {
+        let member = self.members.get(usize::from(index))?.load(Relaxed);
+        u16::try_from(member).ok()
     }
 
     fn place(&self, member: u16) -> Option<Place> {
@@ -154,12 +183,18 @@ impl Steering {
         self.place(u16::try_from(member).ok()?)?.active_index()
     }
 
-    /// The member that flow `hash` goes to when `plan` is in use and `leaving` is not.
-    pub(crate) fn heir(&self, hash: u32, plan: &Plan, leaving: u16) -> u16 {
-        match self.learned(hash) {
-            Some((member, _)) if member != leaving => member,
-            _ => plan.member(hash),
-        }
+    /// The member that flow `hash` goes to once `plan` is in use.
+    pub(crate) fn heir(&self, hash: u32, plan: &Plan) -> u16 {
+        self.learned(hash)
+            .map_or(plan.member(hash), |(member, _)| member)
+    }
+
+    /// The same for a plan in which `leaving` has no part.
+    pub(crate) fn heir_but(&self, leaving: u16, hash: u32, plan: &Plan) -> u16 {
+        self.learned(hash)
+            .map(|(member, _)| member)
+            .filter(|member| *member != leaving)
+            .unwrap_or(plan.member(hash))
     }
 
     /// How many buckets each member has.
@@ -195,10 +230,33 @@ impl Steering {
         Some(Plan(plan))
     }
 
-    /// Puts a planned table in use.
-    pub(crate) fn apply(&self, plan: &Plan) {
+    /// The table with `joining`, now one of `active`: it gets its share of the buckets, from those
+    /// that have more.
+    pub(crate) fn plan_with(&self, joining: u16, active: u32) -> Plan {
+        let fair = (BUCKETS as u32 / active.max(1)) as u16;
+        let mut shares = self.shares();
+        let mut missing = fair.saturating_sub(shares[usize::from(joining)]);
+        let mut plan = [joining; BUCKETS];
+        for (to, from) in plan.iter_mut().zip(self.buckets.iter()) {
+            let owner = from.load(Relaxed) as usize;
+            let Some(share) = shares.get_mut(owner).filter(|_| active > 1) else {
+                continue;
+            };
+            if missing > 0 && owner != usize::from(joining) && *share > fair {
+                *share -= 1;
+                missing -= 1;
+            } else {
+                *to = owner as u16;
+            }
+        }
+        Plan(plan)
+    }
+
+    /// Puts a planned table in use, as far as it concerns the buckets of `owner`, or all.
+    pub(crate) fn apply(&self, plan: &Plan, owner: Option<u16>) {
         for (cell, member) in self.buckets.iter().zip(plan.0) {
-            if cell.load(Relaxed) != u32::from(member) {
+            let old = cell.load(Relaxed);
+            if old != u32::from(member) && owner.is_none_or(|owner| old == u32::from(owner)) {
                 cell.store(u32::from(member), Relaxed);
             }
         }
@@ -224,26 +282,5 @@ impl Steering {
                 ..Place::NEW
             },
         );
-    }
-
-    /// Gives `member`, now one of `active`, its share of the buckets, from those with more.
-    pub(crate) fn spread_to(&self, member: u16, active: u32) {
-        let fair = (BUCKETS as u32 / active.max(1)) as u16;
-        let mut shares = self.shares();
-        for cell in self.buckets.iter() {
-            if shares[usize::from(member)] >= fair {
-                return;
-            }
-            let owner = cell.load(Relaxed) as usize;
-            match shares.get_mut(owner) {
-                Some(share) if active > 1 && (owner == usize::from(member) || *share <= fair) => {
-                    continue
-                }
-                Some(share) => *share -= 1,
-                None => {}
-            }
-            shares[usize::from(member)] += 1;
-            cell.store(u32::from(member), Relaxed);
-        }
     }
 }

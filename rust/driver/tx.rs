@@ -4,6 +4,7 @@
 
 use super::device::Device;
 use super::flags::Flags;
+use super::queue::Layout;
 use super::queue::Queue;
 use crate::net::netdevice::NetDevice;
 use crate::net::netdevice::TxStatus;
@@ -34,28 +35,28 @@ pub(super) fn start_xmit(dev: &NetDevice<Device>, skb: SkBuff, rcu: &rcu::Guard)
     };
     // The queue that the stack chose may have left meanwhile: then its flows have gone to others.
     loop {
-        let Some(queue) = dev.slot(txq).and_then(|slot| slot.load(rcu)) else {
-            match dev.select(|| skb.hash_symmetric()) {
-                Some(other) if other != txq => {
-                    txq = other;
-                    continue;
+        let queue = dev.slot(txq).and_then(|slot| slot.load(rcu));
+        if let Some(queue) = queue {
+            let open =
+                |skb: &SkBuff| queue.is_active() && dev.steers_to(txq, || skb.hash_symmetric());
+            match queue.ring().produce_if(skb, open) {
+                Ok(()) => {
+                    dev.trans_update(txq);
+                    queue.data_ready();
+                    return TxStatus::Ok;
                 }
-                _ => return drop_packet(dev, skb, DropReason::DEV_READY),
+                Err((Refused::Full, back)) => return drop_packet(dev, back, DropReason::FULL_RING),
+                Err((Refused::Closed, back)) => skb = back,
             }
+        }
+        let Some(other) = dev.select(|| skb.hash_symmetric()) else {
+            return drop_packet(dev, skb, DropReason::DEV_READY);
         };
-        match queue.ring().produce_if(skb, || queue.is_active()) {
-            Ok(()) => {
-                dev.trans_update(txq);
-                queue.data_ready();
-                return TxStatus::Ok;
-            }
-            Err((Refused::Full, back)) => return drop_packet(dev, back, DropReason::FULL_RING),
-            Err((Refused::Closed, back)) => skb = back,
+        // The steering names a queue that takes packets, unless the last one is on its way out.
+        if other == txq && dev.slot(other).is_none_or(|slot| slot.holds(queue)) {
+            return drop_packet(dev, skb, DropReason::DEV_READY);
         }
-        match dev.select(|| skb.hash_symmetric()) {
-            Some(other) if !dev.slot(other).is_some_and(|slot| slot.holds(queue)) => txq = other,
-            _ => return drop_packet(dev, skb, DropReason::DEV_READY),
-        }
+        txq = other;
     }
 }
 
@@ -75,13 +76,13 @@ fn drop_packet(dev: &NetDevice<Device>, skb: SkBuff, reason: DropReason) -> TxSt
 /// caller does not wait, `ERESTARTSYS` upon a signal, `EINVAL` if there is no room for a
 /// packet-information header, `EFAULT`.
 pub(super) fn read(queue: &Queue, nonblock: bool, to: &mut IovIterDest<'_>) -> Result<usize> {
-    let flags = queue.flags()?;
+    let layout = queue.layout()?;
     if to.is_empty() {
         return Ok(0);
     }
-    let skb = receive(queue, nonblock)?;
+    let skb = receive(queue, layout, nonblock)?;
     let room = to.len();
-    match put_user(&skb, flags, to) {
+    match put_user(&skb, layout.flags(), to) {
         Ok(len) => {
             skb.consume();
             Ok(len.min(room))
@@ -94,9 +95,9 @@ pub(super) fn read(queue: &Queue, nonblock: bool, to: &mut IovIterDest<'_>) -> R
 }
 
 /// Takes the oldest packet, and waits for one if allowed.
-fn receive(queue: &Queue, nonblock: bool) -> Result<SkBuff> {
+fn receive(queue: &Queue, layout: Layout, nonblock: bool) -> Result<SkBuff> {
     loop {
-        let user = queue.enter()?;
+        let user = queue.enter_as(layout)?;
         if let Some(skb) = queue.ring().consume() {
             let tag = if skb.vlan_tag().is_some() {
                 VLAN_LEN
@@ -110,7 +111,8 @@ fn receive(queue: &Queue, nonblock: bool) -> Result<SkBuff> {
         if nonblock {
             return Err(EAGAIN);
         }
-        queue.wait_interruptible(|| !queue.ring().is_empty() || !queue.is_bound())?;
+        let changed = || queue.layout() != Ok(layout);
+        queue.wait_interruptible(|| !queue.ring().is_empty() || changed())?;
     }
 }
 

@@ -69,6 +69,7 @@ void rtun_ptr_ring_producer_lock_nested(struct ptr_ring *r);
 void rtun_ptr_ring_producer_unlock_nested(struct ptr_ring *r);
 int rtun___ptr_ring_produce(struct ptr_ring *r, void *entry);
 void *rtun___ptr_ring_consume(struct ptr_ring *r);
+void rtun___ptr_ring_zero_tail(struct ptr_ring *r);
 void *rtun_ptr_ring_consume(struct ptr_ring *r);
 bool rtun_ptr_ring_empty(struct ptr_ring *r);
 
@@ -88,7 +89,8 @@ void rtun_skb_set_dev(struct sk_buff *skb, struct net_device *dev);
 bool rtun_skb_vlan_tag(const struct sk_buff *skb, u16 *proto, u16 *tci);
 bool rtun_pskb_may_pull(struct sk_buff *skb, unsigned int len);
 u16 rtun_skb_get_queue_mapping(const struct sk_buff *skb);
-void rtun_kfree_skb_list_reason(struct sk_buff *skb, enum skb_drop_reason reason);
+struct sk_buff *rtun_skb_next(const struct sk_buff *skb);
+void rtun_skb_set_next(struct sk_buff *skb, struct sk_buff *next);
 struct page_frag *rtun_current_task_frag(void);
 void *rtun_page_address(struct page *page);
 void rtun_get_page(struct page *page);

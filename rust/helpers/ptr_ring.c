@@ -70,6 +70,11 @@ void *rtun___ptr_ring_consume(struct ptr_ring *r)
 	return __ptr_ring_consume(r);
 }
 
+void rtun___ptr_ring_zero_tail(struct ptr_ring *r)
+{
+	__ptr_ring_zero_tail(r, r->consumer_head);
+}
+
 void *rtun_ptr_ring_consume(struct ptr_ring *r)
 {
 	return ptr_ring_consume(r);

@@ -88,9 +88,14 @@ u16 rtun_skb_get_queue_mapping(const struct sk_buff *skb)
 	return skb_get_queue_mapping(skb);
 }
 
-void rtun_kfree_skb_list_reason(struct sk_buff *skb, enum skb_drop_reason reason)
+struct sk_buff *rtun_skb_next(const struct sk_buff *skb)
 {
-	kfree_skb_list_reason(skb, reason);
+	return skb->next;
+}
+
+void rtun_skb_set_next(struct sk_buff *skb, struct sk_buff *next)
+{
+	skb->next = next;
 }
 
 struct page_frag *rtun_current_task_frag(void)

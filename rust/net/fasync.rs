@@ -10,6 +10,15 @@ use core::ptr;
 use kernel::error::to_result;
 use kernel::prelude::*;
 
+/// Why a signal is sent (`si_code`).
+#[derive(Clone, Copy)]
+pub(crate) enum Band {
+    /// There is something to read.
+    In = bindings::RTUN_POLL_IN as isize,
+    /// Hung up.
+    Hup = bindings::RTUN_POLL_HUP as isize,
+}
+
 /// The list of files that asked for SIGIO.
 pub(crate) struct Fasync(UnsafeCell<*mut bindings::fasync_struct>);
 
@@ -47,20 +56,14 @@ impl Fasync {
         Ok(())
     }
 
-    /// Tells the subscribers that there is something to read. Any context.
+    /// Tells the subscribers what happened. Any context.
     #[inline]
-    pub(crate) fn kill(&self) {
+    pub(crate) fn kill(&self, band: Band) {
         // SAFETY: A racy look at the head is what `kill_fasync` itself begins with.
         if unsafe { self.0.get().read_volatile() }.is_null() {
             return;
         }
         // SAFETY: The list head is valid; C takes its own lock.
-        unsafe {
-            bindings::kill_fasync(
-                self.0.get(),
-                bindings::SIGIO as i32,
-                bindings::POLL_IN as i32,
-            )
-        };
+        unsafe { bindings::kill_fasync(self.0.get(), bindings::SIGIO as i32, band as i32) };
     }
 }

@@ -255,6 +255,9 @@ impl<T: Driver> NetDevice<T> {
             (*dev).min_mtu = MIN_MTU;
             (*dev).max_mtu = MAX_MTU - u32::from((*dev).hard_header_len);
             (*dev).tx_queue_len = config.tx_queue_len;
+            // Of those allocated, the stack is to count and show one.
+            (*dev).real_num_tx_queues = 1;
+            (*dev).real_num_rx_queues = 1;
             (*dev).ifindex = config.ifindex;
             (*dev).needs_free_netdev = true;
             (*dev).priv_destructor = Some(priv_destructor::<T>);
@@ -355,6 +358,12 @@ impl<T: Driver> NetDevice<T> {
                 bindings::netif_carrier_off(self.as_raw());
             }
         }
+    }
+
+    /// How many transmit queues are in use, as far as the stack knows.
+    pub(crate) fn real_num_queues(&self, _rtnl: &Rtnl) -> u32 {
+        // SAFETY: RTNL keeps the number.
+        unsafe { (*self.as_raw()).real_num_tx_queues }
     }
 
     /// Sets how many transmit and receive queues are in use, at least one. May sleep.

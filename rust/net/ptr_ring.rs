@@ -102,7 +102,8 @@ impl<T: RingEntry> PtrRing<T> {
         self.ring.get()
     }
 
-    /// Adds `entry` if `open()` holds, which is asked under the producer lock. Softirqs are off.
+    /// Adds `entry` if `open(&entry)` holds, which is asked under the producer lock. Softirqs are
+    /// off.
     ///
     /// # Errors
     ///
@@ -111,26 +112,35 @@ impl<T: RingEntry> PtrRing<T> {
     pub(crate) fn produce_if(
         &self,
         entry: T,
-        open: impl FnOnce() -> bool,
+        open: impl FnOnce(&T) -> bool,
     ) -> Result<(), (Refused, T)> {
         let ring = self.as_raw();
-        let ptr = entry.into_ptr();
         // SAFETY: The ring is initialised; the lock is released below.
         unsafe { bindings::rtun_ptr_ring_producer_lock(ring) };
-        let refused = if !open() {
-            Some(Refused::Closed)
-        // SAFETY: The producer lock is held.
-        } else if unsafe { bindings::rtun___ptr_ring_produce(ring, ptr.as_ptr()) } != 0 {
-            Some(Refused::Full)
+        let result = if open(&entry) {
+            // SAFETY: The producer lock is held.
+            unsafe { Self::produce_locked(ring, entry) }.map_err(|back| (Refused::Full, back))
         } else {
-            None
+            Err((Refused::Closed, entry))
         };
         // SAFETY: Taken above.
         unsafe { bindings::rtun_ptr_ring_producer_unlock(ring) };
-        match refused {
-            None => Ok(()),
+        result
+    }
+
+    /// Adds `entry`, or gives it back when there is no room.
+    ///
+    /// # Safety
+    ///
+    /// The producer lock of `ring`, a ring of `T`s, must be held.
+    #[inline]
+    unsafe fn produce_locked(ring: *mut bindings::ptr_ring, entry: T) -> Result<(), T> {
+        let ptr = entry.into_ptr();
+        // SAFETY: By the safety requirements.
+        match unsafe { bindings::rtun___ptr_ring_produce(ring, ptr.as_ptr()) } {
+            0 => Ok(()),
             // SAFETY: The ring did not take the pointer.
-            Some(reason) => Err((reason, unsafe { T::from_ptr(ptr) })),
+            _ => Err(unsafe { T::from_ptr(ptr) }),
         }
     }
 
@@ -215,20 +225,30 @@ impl<T: RingEntry> Locked<'_, T> {
         if ring == self.0.as_raw() {
             return Err(entry);
         }
-        let ptr = entry.into_ptr();
         // SAFETY: The ring is initialised and another one; one task hands over at a time, since it
         // holds RTNL, so that the nesting cannot turn around.
-        let ret = unsafe {
+        unsafe {
             bindings::rtun_ptr_ring_producer_lock_nested(ring);
-            let ret = bindings::rtun___ptr_ring_produce(ring, ptr.as_ptr());
+            let result = PtrRing::produce_locked(ring, entry);
             bindings::rtun_ptr_ring_producer_unlock_nested(ring);
-            ret
-        };
-        if ret != 0 {
-            // SAFETY: The ring did not take the pointer.
-            return Err(unsafe { T::from_ptr(ptr) });
+            result
         }
-        Ok(())
+    }
+
+    /// Makes the room of consumed entries usable at once, not a batch later.
+    pub(crate) fn reclaim(&self) {
+        // SAFETY: Both locks are held.
+        unsafe { bindings::rtun___ptr_ring_zero_tail(self.0.as_raw()) };
+    }
+
+    /// Puts `entry` back behind what is there.
+    ///
+    /// # Errors
+    ///
+    /// The entry comes back when there is no room.
+    pub(crate) fn produce(&self, entry: T) -> Result<(), T> {
+        // SAFETY: The producer lock is held.
+        unsafe { PtrRing::produce_locked(self.0.as_raw(), entry) }
     }
 }
 

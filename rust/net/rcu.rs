@@ -4,6 +4,7 @@
 //!
 //! C header: [`include/linux/rcupdate.h`](srctree/include/linux/rcupdate.h)
 
+use crate::bindings;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 use kernel::sync::aref::ARef;
@@ -53,16 +54,62 @@ impl<T: RcuFreed> RcuSlot<T> {
         Some(unsafe { ARef::from_raw(old) })
     }
 
-    /// Whether the slot holds `obj` at this moment.
+    /// Whether the slot holds `obj`, or nothing, at this moment.
     #[inline]
-    pub(crate) fn holds(&self, obj: &T) -> bool {
-        self.0.load(Relaxed) == core::ptr::from_ref(obj) as usize
+    pub(crate) fn holds(&self, obj: Option<&T>) -> bool {
+        self.0.load(Relaxed) == obj.map_or(0, |obj| core::ptr::from_ref(obj) as usize)
     }
 }
 
 impl<T: RcuFreed> Drop for RcuSlot<T> {
     fn drop(&mut self) {
         drop(self.replace(None));
+    }
+}
+
+/// Notes when all that began before some moment is over, without waiting for it.
+///
+/// The word is 0 when nothing is unsettled, 1 while a change is being made, else the grace period
+/// after which the change is known to everybody.
+pub(crate) struct Settling(Atomic<usize>);
+
+const SETTLED: usize = 0;
+const CHANGING: usize = 1;
+
+impl Settling {
+    /// Nothing is unsettled.
+    pub(crate) const fn new() -> Self {
+        Self(Atomic::<usize>::new(SETTLED))
+    }
+
+    /// A change begins. One at a time.
+    pub(crate) fn begin(&self) {
+        self.0.xchg(CHANGING, Full);
+    }
+
+    /// The change is made; who looked before may still act on what was.
+    pub(crate) fn end(&self) {
+        // SAFETY: The call has no precondition.
+        let grace_period = unsafe { bindings::start_poll_synchronize_rcu() };
+        // The low values say something else here; a later grace period will do.
+        self.0.xchg(grace_period.max(CHANGING + 1), Full);
+    }
+
+    /// Whether everybody knows of the last change. Called in a read-side section.
+    #[inline]
+    pub(crate) fn is_settled(&self) -> bool {
+        let word = self.0.load(Acquire);
+        word == SETTLED || self.poll(word)
+    }
+
+    #[cold]
+    fn poll(&self, word: usize) -> bool {
+        // SAFETY: The call has no precondition.
+        let over = word != CHANGING && unsafe { bindings::poll_state_synchronize_rcu(word) };
+        if over {
+            let _changed_again = self.0.cmpxchg(word, SETTLED, Relaxed);
+        }
+        over
     }
 }
 

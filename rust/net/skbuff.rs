@@ -399,3 +399,58 @@ unsafe impl RingEntry for SkBuff {
         self.drop_with(DropReason::FULL_RING);
     }
 }
+
+/// Packets in a row, linked by themselves.
+///
+/// # Invariants
+///
+/// `head` and what follows it, up to `tail`, are packets that the list owns; the last has no next.
+pub(crate) struct SkBuffList {
+    head: *mut bindings::sk_buff,
+    tail: *mut bindings::sk_buff,
+}
+
+impl SkBuffList {
+    /// An empty list.
+    pub(crate) const fn new() -> Self {
+        Self {
+            head: core::ptr::null_mut(),
+            tail: core::ptr::null_mut(),
+        }
+    }
+
+    /// Adds a packet behind the others.
+    pub(crate) fn push(&mut self, skb: SkBuff) {
+        let skb = skb.into_raw();
+        // SAFETY: The packet is owned, and so is the last of the list.
+        unsafe {
+            bindings::rtun_skb_set_next(skb, core::ptr::null_mut());
+            if self.head.is_null() {
+                self.head = skb;
+            } else {
+                bindings::rtun_skb_set_next(self.tail, skb);
+            }
+        }
+        self.tail = skb;
+    }
+
+    /// Takes the first packet.
+    pub(crate) fn pop(&mut self) -> Option<SkBuff> {
+        let skb = NonNull::new(self.head)?;
+        // SAFETY: The list owns the packet, and gives it up unlinked.
+        unsafe {
+            self.head = bindings::rtun_skb_next(skb.as_ptr());
+            bindings::rtun_skb_set_next(skb.as_ptr(), core::ptr::null_mut());
+        }
+        // INVARIANT: The list owned the packet.
+        Some(SkBuff(skb))
+    }
+}
+
+impl Drop for SkBuffList {
+    fn drop(&mut self) {
+        while let Some(skb) = self.pop() {
+            drop(skb);
+        }
+    }
+}

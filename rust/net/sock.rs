@@ -9,6 +9,7 @@
 //! pointers to the last two.
 
 use crate::bindings;
+use crate::net::fasync::Band;
 use crate::net::fasync::Fasync;
 use crate::net::netns::Net;
 use crate::net::poll::Events;
@@ -170,7 +171,7 @@ impl<T: Send + Sync + 'static> RingSock<T> {
     /// Wakes those who wait for something to read, if any sleep. Any context.
     #[inline]
     pub(crate) fn data_ready(&self) {
-        self.fasync.kill();
+        self.fasync.kill(Band::In);
         self.wake(Events::IN);
     }
 
@@ -179,6 +180,12 @@ impl<T: Send + Sync + 'static> RingSock<T> {
     pub(crate) fn wake(&self, events: Events) {
         // SAFETY: The socket is initialised.
         unsafe { bindings::rtun_sock_wake(self.socket.get(), events.into_raw()) };
+    }
+
+    /// Tells everybody who waits or has asked for SIGIO that the device is gone. Any context.
+    pub(crate) fn hang_up(&self) {
+        self.fasync.kill(Band::Hup);
+        self.wake(Events::IN | Events::OUT | Events::ERR | Events::HUP);
     }
 
     /// Sleeps until `done()` holds.
