@@ -126,16 +126,35 @@ impl Device {
     pub(super) fn select(&self, hash: impl FnOnce() -> u32) -> Option<u16> {
         match (self.active(), &self.steering) {
             (0, _) => None,
-            (2.., Some(steering)) => steering.select(hash()),
+            (2.., Some(steering)) => self.select_by(steering, hash()),
             _ => Some(0),
         }
     }
 
-    /// Whether flow `hash()`, which was steered to `txq` a moment ago, still goes there. Under RCU.
+    fn select_by(&self, steering: &Steering, hash: u32) -> Option<u16> {
+        loop {
+            if let Some(index) = steering.select(hash) {
+                return Some(index);
+            }
+            // A queue left between two looks: its flows were given away before, so look again.
+            match self.active() {
+                0 => return None,
+                1 => return Some(0),
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether flow `hash()`, which was steered to `queue` a moment ago, still goes there. Asked
+    /// under RCU and the producer lock of the queue's ring: its flows leave it under that lock.
     #[inline]
-    pub(super) fn steers_to(&self, txq: u16, hash: impl FnOnce() -> u32) -> bool {
+    pub(super) fn steers_to(&self, queue: &Queue, hash: impl FnOnce() -> u32) -> bool {
         match &self.steering {
-            Some(steering) if !steering.is_settled() => self.select(hash) == Some(txq),
+            // Not the index: that may be another queue's by now.
+            Some(steering) if !steering.is_settled() => self
+                .select(hash)
+                .and_then(|index| self.slot(index))
+                .is_some_and(|slot| slot.holds(Some(queue))),
             _ => true,
         }
     }

@@ -7,10 +7,10 @@
 //! racing one. Entries age by their time stamp; nothing has to come by to remove them.
 //!
 //! ```text
-//!  63          32 31    24 23        16 15         0
-//! +--------------+--------+------------+------------+
-//! |  flow hash   | member | generation |  when      |
-//! +--------------+--------+------------+------------+
+//!  63               41 40  39    32 31        16 15         0
+//! +-------------------+---+--------+------------+------------+
+//! | hash without set  | 0 | member | generation |  when      |
+//! +-------------------+---+--------+------------+------------+
 //! ```
 //!
 //! A generation of 0 is an empty entry. Who looks an entry up compares its generation with the
@@ -21,7 +21,8 @@ use kernel::prelude::*;
 use kernel::sync::atomic::Atomic;
 use kernel::sync::atomic::Relaxed;
 
-const SETS: usize = 512;
+const SET_BITS: u32 = 9;
+const SETS: usize = 1 << SET_BITS;
 const WAYS: usize = 8;
 
 /// Time stamps count quarter seconds.
@@ -36,26 +37,27 @@ pub(crate) struct FlowTable {
 
 #[derive(Clone, Copy)]
 struct Entry {
-    hash: u32,
+    /// The bits of the flow's hash that did not choose the set.
+    tag: u32,
     member: u8,
-    generation: u8,
+    generation: u16,
     stamp: u16,
 }
 
 impl Entry {
     fn from_bits(bits: u64) -> Option<Self> {
         let entry = Self {
-            hash: (bits >> 32) as u32,
-            member: (bits >> 24) as u8,
-            generation: (bits >> 16) as u8,
+            tag: (bits >> 41) as u32,
+            member: (bits >> 32) as u8,
+            generation: (bits >> 16) as u16,
             stamp: bits as u16,
         };
         (entry.generation != 0).then_some(entry)
     }
 
     fn into_bits(self) -> u64 {
-        u64::from(self.hash) << 32
-            | u64::from(self.member) << 24
+        u64::from(self.tag) << 41
+            | u64::from(self.member) << 32
             | u64::from(self.generation) << 16
             | u64::from(self.stamp)
     }
@@ -63,6 +65,10 @@ impl Entry {
     fn age(self, now: u16) -> u16 {
         now.wrapping_sub(self.stamp)
     }
+}
+
+fn tag(hash: u32) -> u32 {
+    hash >> SET_BITS
 }
 
 fn now() -> u16 {
@@ -94,21 +100,21 @@ impl FlowTable {
 
     /// The member and its generation on which flow `hash` was written of late.
     #[inline]
-    pub(crate) fn lookup(&self, hash: u32) -> Option<(u8, u8)> {
+    pub(crate) fn lookup(&self, hash: u32) -> Option<(u8, u16)> {
         let entry = self
             .set(hash)
             .iter()
             .filter_map(|cell| Entry::from_bits(cell.load(Relaxed)))
-            .find(|entry| entry.hash == hash)?;
+            .find(|entry| entry.tag == tag(hash))?;
         (entry.age(now()) <= self.ageing).then_some((entry.member, entry.generation))
     }
 
     /// Notes that flow `hash` was written on `member` in its `generation` just now.
     #[inline]
-    pub(crate) fn learn(&self, hash: u32, member: u8, generation: u8) {
+    pub(crate) fn learn(&self, hash: u32, member: u8, generation: u16) {
         let stamp = now();
         let new = Entry {
-            hash,
+            tag: tag(hash),
             member,
             generation,
             stamp,
@@ -118,7 +124,7 @@ impl FlowTable {
         for cell in self.set(hash) {
             let old = cell.load(Relaxed);
             match Entry::from_bits(old) {
-                Some(entry) if entry.hash == hash => {
+                Some(entry) if entry.tag == tag(hash) => {
                     // An unchanged word is not written: its line stays shared.
                     if old != new {
                         let _lost_to_another_writer = cell.cmpxchg(old, new, Relaxed);

@@ -100,21 +100,22 @@ fn activate(queue: &Queue, dev: &NetDevice<Device>, member: u16, index: u16, rtn
     steering.begin_change();
     steering.set_index(member, index);
     let plan = steering.plan_with(member, active);
-    for donor in (0..index).filter_map(|index| steering.member_at(index)) {
-        if let Some(queue) = dev.member(donor, rtnl) {
-            let locked = queue.ring().lock();
-            share_waiting(
-                &locked,
-                dev,
-                member,
-                |hash| steering.heir(hash, &plan),
-                rtnl,
-            );
-            // Under the producer lock: what comes next of these flows comes after what was moved.
-            steering.apply(&plan, Some(donor));
-        }
+    while let Some(donor) = steering.next_donor(&plan) {
+        let Some(queue) = dev.member(donor, rtnl).filter(|queue| queue.is_active()) else {
+            steering.apply(&plan, donor);
+            continue;
+        };
+        let locked = queue.ring().lock();
+        share_waiting(
+            &locked,
+            dev,
+            member,
+            |hash| steering.heir(hash, &plan),
+            rtnl,
+        );
+        // Under the producer lock: what comes next of these flows comes after what was moved.
+        steering.apply(&plan, donor);
     }
-    steering.apply(&plan, None);
     steering.end_change();
 }
 
@@ -186,6 +187,8 @@ pub(crate) fn close(queue: &Queue) {
 
 /// Ends the ties of all queues to a device that is going away. May sleep.
 pub(crate) fn device_gone(dev: &NetDevice<Device>, rtnl: &mut Rtnl) {
+    // Packets on their way find no queue, and do not look for another.
+    dev.set_counts(0, 0, rtnl);
     // All are told before any is waited for.
     for member in 0..dev.max_members() {
         let Some(queue) = dev.member(member, rtnl) else {
@@ -201,7 +204,6 @@ pub(crate) fn device_gone(dev: &NetDevice<Device>, rtnl: &mut Rtnl) {
     for index in 0..dev.max_members() {
         drop(dev.slot(index).and_then(|slot| slot.replace(None)));
     }
-    dev.set_counts(0, 0, rtnl);
     for member in 0..dev.max_members() {
         let Some(queue) = dev.set_member(member, None, rtnl) else {
             continue;
@@ -230,7 +232,7 @@ fn deactivate(queue: &Queue, dev: &NetDevice<Device>, member: u16, index: u16, r
     if let (Some(plan), Some(steering)) = (plan, steering) {
         let heir_of = |hash| steering.heir_but(member, hash, &plan);
         move_waiting(&locked, dev, heir_of, rtnl);
-        steering.apply(&plan, Some(member));
+        steering.apply(&plan, member);
     } else {
         drop_waiting(&locked, dev);
     }

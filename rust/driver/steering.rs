@@ -15,8 +15,10 @@
 use super::flow::FlowTable;
 use crate::net::rcu::Settling;
 use kernel::prelude::*;
+use kernel::sync::atomic::Acquire;
 use kernel::sync::atomic::Atomic;
 use kernel::sync::atomic::Relaxed;
+use kernel::sync::atomic::Release;
 use kernel::sync::SetOnce;
 
 const BUCKETS: usize = 256;
@@ -46,7 +48,7 @@ pub(crate) struct Steering {
 #[derive(Clone, Copy)]
 struct Place {
     index: u16,
-    generation: u8,
+    generation: u16,
 }
 
 /// A new content of the indirection table, before it is used.
@@ -74,7 +76,7 @@ impl Place {
     fn from_bits(bits: u32) -> Self {
         Self {
             index: bits as u16,
-            generation: (bits >> 16) as u8,
+            generation: (bits >> 16) as u16,
         }
     }
 
@@ -147,12 +149,13 @@ impl Steering {
 
     fn place(&self, member: u16) -> Option<Place> {
         let cell = self.places.get(usize::from(member))?;
-        Some(Place::from_bits(cell.load(Relaxed)))
+        // A place that is cleared was read after the buckets that were given away before.
+        Some(Place::from_bits(cell.load(Acquire)))
     }
 
     fn set_place(&self, member: u16, place: Place) {
         if let Some(cell) = self.places.get(usize::from(member)) {
-            cell.store(place.into_bits(), Relaxed);
+            cell.store(place.into_bits(), Release);
         }
     }
 
@@ -252,11 +255,18 @@ impl Steering {
         Plan(plan)
     }
 
-    /// Puts a planned table in use, as far as it concerns the buckets of `owner`, or all.
-    pub(crate) fn apply(&self, plan: &Plan, owner: Option<u16>) {
+    /// A member that has buckets which it has not in `plan`.
+    pub(crate) fn next_donor(&self, plan: &Plan) -> Option<u16> {
+        let mut owners = self.buckets.iter().map(|cell| cell.load(Relaxed));
+        let mut to = plan.0.iter();
+        owners.find_map(|owner| (u32::from(*to.next()?) != owner).then_some(owner as u16))
+    }
+
+    /// Puts a planned table in use, as far as it concerns the buckets of `owner`.
+    pub(crate) fn apply(&self, plan: &Plan, owner: u16) {
         for (cell, member) in self.buckets.iter().zip(plan.0) {
             let old = cell.load(Relaxed);
-            if old != u32::from(member) && owner.is_none_or(|owner| old == u32::from(owner)) {
+            if old as u16 == owner && old != u32::from(member) {
                 cell.store(u32::from(member), Relaxed);
             }
         }

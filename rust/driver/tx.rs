@@ -38,7 +38,7 @@ pub(super) fn start_xmit(dev: &NetDevice<Device>, skb: SkBuff, rcu: &rcu::Guard)
         let queue = dev.slot(txq).and_then(|slot| slot.load(rcu));
         if let Some(queue) = queue {
             let open =
-                |skb: &SkBuff| queue.is_active() && dev.steers_to(txq, || skb.hash_symmetric());
+                |skb: &SkBuff| queue.is_active() && dev.steers_to(queue, || skb.hash_symmetric());
             match queue.ring().produce_if(skb, open) {
                 Ok(()) => {
                     dev.trans_update(txq);
@@ -52,8 +52,11 @@ pub(super) fn start_xmit(dev: &NetDevice<Device>, skb: SkBuff, rcu: &rcu::Guard)
         let Some(other) = dev.select(|| skb.hash_symmetric()) else {
             return drop_packet(dev, skb, DropReason::DEV_READY);
         };
-        // The steering names a queue that takes packets, unless the last one is on its way out.
-        if other == txq && dev.slot(other).is_none_or(|slot| slot.holds(queue)) {
+        // Only the last queue leaves without another that its flows go to. With more of them, the
+        // lock that the packet waited for was released after the steering had changed.
+        let same = other == txq && dev.slot(other).is_none_or(|slot| slot.holds(queue));
+        let active = queue.is_some_and(|queue| queue.is_active());
+        if same && !active && dev.active() <= 1 {
             return drop_packet(dev, skb, DropReason::DEV_READY);
         }
         txq = other;
