@@ -8,52 +8,12 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "kmod.h"
 #include "rtnl.h"
 #include "tun_test.h"
 #include "kselftest_harness.h"
-
-#define MODULE	"rtun"
-
-static int unload(void)
-{
-	return syscall(SYS_delete_module, MODULE, O_NONBLOCK) ? -errno : 0;
-}
-
-/* A namespace that ended a moment ago is taken down by a kernel thread. */
-static int unload_when_idle(void)
-{
-	const struct timespec pause = { .tv_nsec = 5000000 };
-	int64_t end = now_ms() + WAIT_MS;
-	int err;
-
-	while ((err = unload()) == -EAGAIN && now_ms() < end)
-		nanosleep(&pause, NULL);
-	return err;
-}
-
-static int load(void)
-{
-	const char *path = getenv("RTUN_KO");
-	int fd, err;
-
-	if (!path)
-		return -EDESTADDRREQ;
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	err = syscall(SYS_finit_module, fd, "", 0) ? -errno : 0;
-	close(fd);
-	return err;
-}
-
-static bool loaded(void)
-{
-	return !access("/sys/module/" MODULE "/refcnt", F_OK);
-}
 
 FIXTURE(module)
 {
@@ -63,11 +23,11 @@ FIXTURE(module)
 /* Each test begins with a module that nothing uses. */
 FIXTURE_SETUP(module)
 {
-	int err = loaded() ? unload_when_idle() : 0;
+	int err = kmod_loaded() ? kmod_unload_when_idle() : 0;
 
 	ASSERT_EQ(0, err);
 	ASSERT_EQ(0, ns_enter());
-	ASSERT_EQ(0, load());
+	ASSERT_EQ(0, kmod_load());
 	self->fd = tun_open(O_NONBLOCK);
 	ASSERT_LE(0, self->fd);
 }
@@ -76,30 +36,30 @@ FIXTURE_SETUP(module)
 FIXTURE_TEARDOWN(module)
 {
 	close(self->fd);
-	if (!loaded())
-		EXPECT_EQ(0, load());
+	if (!kmod_loaded())
+		EXPECT_EQ(0, kmod_load());
 }
 
 TEST_F(module, open_file)
 {
-	EXPECT_EQ(-EAGAIN, unload());
-	EXPECT_TRUE(loaded());
+	EXPECT_EQ(-EAGAIN, kmod_unload());
+	EXPECT_TRUE(kmod_loaded());
 	close(self->fd);
 	self->fd = -1;
-	EXPECT_EQ(0, unload());
-	EXPECT_FALSE(loaded());
+	EXPECT_EQ(0, kmod_unload());
+	EXPECT_FALSE(kmod_loaded());
 }
 
 TEST_F(module, device)
 {
 	ASSERT_EQ(0, tun_set_iff(self->fd, "ours", IFF_TAP | IFF_MULTI_QUEUE));
 	ASSERT_EQ(0, link_up(tun_index(self->fd), true));
-	EXPECT_EQ(-EAGAIN, unload());
+	EXPECT_EQ(-EAGAIN, kmod_unload());
 	ASSERT_EQ(0, tun_queue(self->fd, IFF_DETACH_QUEUE));
-	EXPECT_EQ(-EAGAIN, unload());
+	EXPECT_EQ(-EAGAIN, kmod_unload());
 	close(self->fd);
 	self->fd = -1;
-	EXPECT_EQ(0, unload());
+	EXPECT_EQ(0, kmod_unload());
 }
 
 /* A file whose device is gone is a user still. */
@@ -107,10 +67,10 @@ TEST_F(module, dead_file)
 {
 	ASSERT_EQ(0, tun_set_iff(self->fd, "ours", IFF_TUN));
 	ASSERT_EQ(0, link_delete(tun_index(self->fd)));
-	EXPECT_EQ(-EAGAIN, unload());
+	EXPECT_EQ(-EAGAIN, kmod_unload());
 	close(self->fd);
 	self->fd = -1;
-	EXPECT_EQ(0, unload());
+	EXPECT_EQ(0, kmod_unload());
 }
 
 TEST_F(module, persistent_device)
@@ -119,10 +79,10 @@ TEST_F(module, persistent_device)
 	ASSERT_EQ(0, tun_ioctl(self->fd, TUNSETPERSIST, 1));
 	close(self->fd);
 	self->fd = -1;
-	EXPECT_EQ(-EAGAIN, unload());
+	EXPECT_EQ(-EAGAIN, kmod_unload());
 	EXPECT_LT(0, link_index("ours"));
 	ASSERT_EQ(0, link_delete(link_index("ours")));
-	EXPECT_EQ(0, unload());
+	EXPECT_EQ(0, kmod_unload());
 }
 
 TEST_F(module, persistence_ended)
@@ -133,7 +93,7 @@ TEST_F(module, persistence_ended)
 	ASSERT_EQ(0, tun_ioctl(self->fd, TUNSETPERSIST, 0));
 	close(self->fd);
 	self->fd = -1;
-	EXPECT_EQ(0, unload());
+	EXPECT_EQ(0, kmod_unload());
 }
 
 /* A persistent device goes with its namespace, and lets the module go. */
@@ -153,17 +113,17 @@ TEST_F(module, persistent_in_dead_namespace)
 	ASSERT_EQ(0, wait_exit(pid));
 	close(self->fd);
 	self->fd = -1;
-	EXPECT_EQ(0, unload_when_idle());
+	EXPECT_EQ(0, kmod_unload_when_idle());
 }
 
 TEST_F(module, unloaded)
 {
 	close(self->fd);
 	self->fd = -1;
-	ASSERT_EQ(0, unload());
+	ASSERT_EQ(0, kmod_unload());
 	EXPECT_EQ(-ENOENT, tun_open(0));
-	EXPECT_EQ(-EOPNOTSUPP, link_create(MODULE, "ours"));
-	ASSERT_EQ(0, load());
+	EXPECT_EQ(-EOPNOTSUPP, link_create(KMOD_NAME, "ours"));
+	ASSERT_EQ(0, kmod_load());
 	self->fd = tun_open(0);
 	ASSERT_LE(0, self->fd);
 	EXPECT_EQ(0, tun_set_iff(self->fd, "ours", IFF_TUN));
@@ -184,8 +144,8 @@ TEST_F(module, cycles)
 		ASSERT_EQ(64, packet_send(sock, index, 0x0800, packet, 64));
 		close(self->fd);
 		close(sock);
-		ASSERT_EQ(0, unload());
-		ASSERT_EQ(0, load());
+		ASSERT_EQ(0, kmod_unload());
+		ASSERT_EQ(0, kmod_load());
 		self->fd = tun_open(O_NONBLOCK);
 		ASSERT_LE(0, self->fd);
 	}
@@ -219,7 +179,7 @@ TEST_F(module, modinfo)
 	EXPECT_TRUE(modinfo_has(image, st.st_size, "license="));
 	EXPECT_TRUE(modinfo_has(image, st.st_size, "description="));
 	EXPECT_TRUE(modinfo_has(image, st.st_size, "author="));
-	dir = opendir("/sys/module/" MODULE "/parameters");
+	dir = opendir("/sys/module/" KMOD_NAME "/parameters");
 	while (dir && (entry = readdir(dir))) {
 		if (entry->d_name[0] == '.')
 			continue;

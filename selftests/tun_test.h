@@ -71,6 +71,7 @@ int wait_events(int fd, int events, int timeout_ms);
 int wait_blocked(pid_t tid, long syscall_nr);
 int wait_exit(pid_t pid);
 int64_t now_ms(void);
+int64_t now_ns(void);
 
 /* System calls as value or negative errno. */
 ssize_t read_ret(int fd, void *buf, size_t len);

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* rtun's module: see kmod.h. RTUN_KO names its file. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "kmod.h"
+#include "tun_test.h"
+
+int kmod_unload(void)
+{
+	return syscall(SYS_delete_module, KMOD_NAME, O_NONBLOCK) ? -errno : 0;
+}
+
+/* A namespace that ended a moment ago is taken down by a kernel thread. */
+int kmod_unload_when_idle(void)
+{
+	const struct timespec pause = { .tv_nsec = 5000000 };
+	int64_t end = now_ms() + WAIT_MS;
+	int err;
+
+	while ((err = kmod_unload()) == -EAGAIN && now_ms() < end)
+		nanosleep(&pause, NULL);
+	return err;
+}
+
+int kmod_load(void)
+{
+	const char *path = getenv("RTUN_KO");
+	int fd, err;
+
+	if (!path)
+		return -EDESTADDRREQ;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	err = syscall(SYS_finit_module, fd, "", 0) ? -errno : 0;
+	close(fd);
+	return err;
+}
+
+bool kmod_loaded(void)
+{
+	return !access("/sys/module/" KMOD_NAME "/refcnt", F_OK);
+}

@@ -1,0 +1,524 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Traffic with sequence numbers: see load.h. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+#include <linux/if_ether.h>
+#include <linux/if_link.h>
+#include <linux/if_packet.h>
+#include <linux/ip.h>
+#include <linux/udp.h>
+
+#include "load.h"
+#include "rtnl.h"
+
+#define NAME		"load"
+#define WAKE		MAX_QUEUES	/* in an event: not a slot */
+#define BURST		64		/* packets read from a slot at a time */
+#define FEW		8		/* queues to read without asking */
+#define MAX_EVENTS	16
+#define STALL_MS	200
+#define SETTLE_MS	1000
+
+/* Behind the UDP header. */
+struct mark {
+	uint32_t magic, flow, number;
+};
+
+#define MAGIC		0x72746c64
+#define MARK_AT		(sizeof(struct iphdr) + sizeof(struct udphdr))
+
+static struct timespec deadline(int ms)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	ts.tv_sec += ms / 1000;
+	ts.tv_nsec += ms % 1000 * 1000000L;
+	if (ts.tv_nsec >= 1000000000) {
+		ts.tv_nsec -= 1000000000;
+		ts.tv_sec++;
+	}
+	return ts;
+}
+
+static long in_flight(struct load *load)
+{
+	return load->sent - load->received - load->dropped - load->written_off;
+}
+
+static long read_dropped(struct load *load)
+{
+	struct link_info info;
+
+	if (!link_get(load->index, &info))
+		load->dropped = info.stats.tx_dropped;
+	return load->dropped;
+}
+
+/* What nobody will ever read, and no counter shows, takes no room for ever. */
+static void write_off(struct load *load, long received)
+{
+	read_dropped(load);
+	if (load->received == received && !load->paused && in_flight(load) > 0)
+		load->written_off += in_flight(load);
+}
+
+static void wait_for_room(struct load *load)
+{
+	struct timespec end = deadline(STALL_MS);
+	long received;
+	int err = 0;
+
+	pthread_mutex_lock(&load->lock);
+	load->blocked++;
+	pthread_cond_broadcast(&load->progress);
+	received = load->received;
+	while (!err && !load->stop_senders && in_flight(load) >= load->room)
+		err = pthread_cond_clockwait(&load->progress, &load->lock,
+					     CLOCK_MONOTONIC, &end);
+	load->blocked--;
+	pthread_mutex_unlock(&load->lock);
+	if (err)
+		write_off(load, received);
+}
+
+static size_t build(uint8_t *buf, const struct load *load, uint32_t flow)
+{
+	struct mark mark = { .magic = MAGIC, .flow = flow };
+	static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 2 };
+	size_t head = load->flags & IFF_TAP ? ETH_HLEN : 0;
+
+	if (head)
+		packet_eth(buf, mac, mac, ETH_P_IP);
+	return head + packet_udp4(buf + head, flow_nth(flow), &mark,
+				  sizeof(mark));
+}
+
+/* A packet that the stack gave to the driver counts, whatever became of it. */
+static void send_one(struct load_sender *sender, uint8_t *buf, size_t len,
+		     struct load_flow *flow)
+{
+	struct load *load = sender->load;
+	uint32_t number = flow->next;
+	int ret;
+
+	memcpy(buf + len - sizeof(number), &number, sizeof(number));
+	pthread_rwlock_rdlock(&load->sending);
+	ret = packet_send(sender->sock, load->index, ETH_P_IP, buf, len);
+	pthread_rwlock_unlock(&load->sending);
+	if (ret >= 0 || (ret == -ENOBUFS && sender->direct)) {
+		flow->next++;
+		load->sent++;
+		sender->sent++;
+	} else {
+		load->refused++;
+		sched_yield();
+	}
+}
+
+static void *sender_main(void *arg)
+{
+	static __thread uint8_t packet[LOAD_FLOWS][128];
+	struct load_sender *sender = arg;
+	struct load *load = sender->load;
+	size_t len = 0;
+	int n;
+
+	for (n = sender->id; n < LOAD_FLOWS; n += LOAD_SENDERS)
+		len = build(packet[n], load, n);
+	for (n = sender->id; !load->stop_senders;) {
+		if (in_flight(load) >= load->room) {
+			wait_for_room(load);
+			continue;
+		}
+		send_one(sender, packet[n], len, &load->flow[n]);
+		n = (n + LOAD_SENDERS) % LOAD_FLOWS;
+	}
+	return NULL;
+}
+
+static void got(struct load *load, int slot, const uint8_t *buf, ssize_t len)
+{
+	size_t head = load->flags & IFF_TAP ? ETH_HLEN : 0;
+	struct load_flow *flow;
+	struct mark mark;
+
+	if (len < (ssize_t)(head + MARK_AT + sizeof(mark))) {
+		load->alien++;
+		return;
+	}
+	memcpy(&mark, buf + head + MARK_AT, sizeof(mark));
+	if (mark.magic != MAGIC || mark.flow >= LOAD_FLOWS) {
+		load->alien++;
+		return;
+	}
+	flow = &load->flow[mark.flow];
+	load->received++;
+	if (mark.number >= flow->seen) {
+		flow->seen = mark.number + 1;
+		flow->slot = slot;
+		return;
+	}
+	if (load->reordered < LOAD_LATE)
+		load->late[load->reordered] = (struct load_late){
+			.flow = mark.flow, .number = mark.number,
+			.newest = flow->seen - 1, .slot = slot,
+			.newest_slot = flow->slot,
+		};
+	load->reordered++;
+}
+
+static void drain(struct load *load, int slot)
+{
+	uint8_t buf[256];
+	ssize_t len;
+	int n;
+
+	pthread_rwlock_rdlock(&load->slot[slot].lock);
+	for (n = 0; n < BURST && load->slot[slot].fd >= 0; n++) {
+		len = read_ret(load->slot[slot].fd, buf, sizeof(buf));
+		if (len < 0)
+			break;
+		got(load, slot, buf, len);
+	}
+	pthread_rwlock_unlock(&load->slot[slot].lock);
+}
+
+/* Tells that it reads no more, while it shall not. */
+static void park(struct load *load)
+{
+	uint64_t value;
+
+	if (read(load->wake, &value, sizeof(value)) < 0)
+		return;
+	pthread_mutex_lock(&load->lock);
+	load->parked = true;
+	pthread_cond_broadcast(&load->progress);
+	while (load->paused && !load->stop_reader)
+		pthread_cond_wait(&load->progress, &load->lock);
+	load->parked = false;
+	pthread_mutex_unlock(&load->lock);
+}
+
+static int wake_reader(struct load *load)
+{
+	uint64_t one = 1;
+
+	return write(load->wake, &one, sizeof(one)) < 0 ? -errno : 0;
+}
+
+/*
+ * Few queues are read in an order that changes, and not by when they became
+ * readable: two packets of a flow in two queues do not stay unnoticed.
+ */
+static void *reader_main(void *arg)
+{
+	struct load *load = arg;
+	struct epoll_event event[MAX_EVENTS];
+	unsigned int first = 1;
+	bool few = load->queues <= FEW;
+	int i, n;
+
+	while (!load->stop_reader) {
+		n = epoll_wait(load->epoll, event, MAX_EVENTS, -1);
+		park(load);
+		first = first * 1103515245 + 12345;
+		for (i = 0; few && i < load->queues; i++)
+			drain(load, ((first >> 16) + i) % load->queues);
+		for (i = 0; !few && i < n; i++) {
+			if (event[i].data.u32 != WAKE)
+				drain(load, event[i].data.u32);
+		}
+		pthread_mutex_lock(&load->lock);
+		pthread_cond_broadcast(&load->progress);
+		pthread_mutex_unlock(&load->lock);
+	}
+	return NULL;
+}
+
+/* Until that many more packets have been read. */
+static int pass(struct load *load, long packets, int ms)
+{
+	struct timespec end = deadline(ms);
+	long target = load->received + packets;
+	int err = 0;
+
+	pthread_mutex_lock(&load->lock);
+	while (!err && load->received < target)
+		err = pthread_cond_clockwait(&load->progress, &load->lock,
+					     CLOCK_MONOTONIC, &end);
+	pthread_mutex_unlock(&load->lock);
+	return -err;
+}
+
+int load_pass(struct load *load, long packets)
+{
+	return pass(load, packets, WAIT_MS);
+}
+
+/*
+ * Stops the reader until load_resume(), and returns when that share of the
+ * window, in per cent, waits in the rings.
+ */
+int load_fill(struct load *load, int share)
+{
+	struct timespec end = deadline(WAIT_MS);
+	int err;
+
+	pthread_mutex_lock(&load->lock);
+	load->paused = true;
+	err = load->parked ? 0 : wake_reader(load);
+	while (!err && !load->parked)
+		err = pthread_cond_clockwait(&load->progress, &load->lock,
+					     CLOCK_MONOTONIC, &end);
+	load->room = load->window * share / 100;
+	pthread_cond_broadcast(&load->progress);
+	while (!err && (load->blocked < LOAD_SENDERS ||
+			in_flight(load) < load->room))
+		err = pthread_cond_clockwait(&load->progress, &load->lock,
+					     CLOCK_MONOTONIC, &end);
+	pthread_mutex_unlock(&load->lock);
+	return -err;
+}
+
+void load_resume(struct load *load)
+{
+	pthread_mutex_lock(&load->lock);
+	load->paused = false;
+	load->room = load->window;
+	pthread_cond_broadcast(&load->progress);
+	pthread_mutex_unlock(&load->lock);
+}
+
+static int slot_watch(struct load *load, int slot)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.u32 = slot };
+	int fd = slot == WAKE ? load->wake : load->slot[slot].fd;
+
+	return epoll_ctl(load->epoll, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+}
+
+int load_open(struct load *load, int slot)
+{
+	struct load_slot *s = &load->slot[slot];
+	int err, fd = tun_open(O_NONBLOCK);
+	int64_t start = now_ns();
+
+	err = fd < 0 ? fd : tun_set_iff(fd, NAME, load->flags);
+	load->took_ns = now_ns() - start;
+	if (err) {
+		close(fd);
+		return err;
+	}
+	pthread_rwlock_wrlock(&s->lock);
+	s->fd = fd;
+	s->state = SLOT_ACTIVE;
+	pthread_rwlock_unlock(&s->lock);
+	return slot_watch(load, slot);
+}
+
+int load_close(struct load *load, int slot)
+{
+	struct load_slot *s = &load->slot[slot];
+	int64_t start;
+
+	pthread_rwlock_wrlock(&s->lock);
+	start = now_ns();
+	close(s->fd);
+	load->took_ns = now_ns() - start;
+	s->fd = -1;
+	s->state = SLOT_CLOSED;
+	pthread_rwlock_unlock(&s->lock);
+	return 0;
+}
+
+static int slot_queue(struct load *load, int slot, int what,
+		      enum slot_state state)
+{
+	struct load_slot *s = &load->slot[slot];
+	int64_t start;
+	int err;
+
+	pthread_rwlock_rdlock(&s->lock);
+	start = now_ns();
+	err = tun_queue(s->fd, what);
+	load->took_ns = now_ns() - start;
+	pthread_rwlock_unlock(&s->lock);
+	if (!err)
+		s->state = state;
+	return err;
+}
+
+int load_detach(struct load *load, int slot)
+{
+	return slot_queue(load, slot, IFF_DETACH_QUEUE, SLOT_DISABLED);
+}
+
+int load_attach(struct load *load, int slot)
+{
+	return slot_queue(load, slot, IFF_ATTACH_QUEUE, SLOT_ACTIVE);
+}
+
+static int device_start(struct load *load, uint32_t txqlen)
+{
+	int err, i;
+
+	for (i = 0; i < load->queues; i++) {
+		err = load_open(load, i);
+		if (err)
+			return err;
+	}
+	load->index = tun_index(load->slot[0].fd);
+	err = link_set_u32(load->index, IFLA_TXQLEN, txqlen);
+	return err ? err : link_up(load->index, true);
+}
+
+static int sender_start(struct load *load, int id)
+{
+	struct load_sender *sender = &load->sender[id];
+	int one = 1;
+
+	sender->load = load;
+	sender->id = id;
+	sender->direct = load->direct || (id & 1);
+	sender->sock = packet_socket(load->index, 0);
+	if (sender->sock < 0)
+		return sender->sock;
+	if (sender->direct && setsockopt(sender->sock, SOL_PACKET,
+					 PACKET_QDISC_BYPASS, &one,
+					 sizeof(one)))
+		return -errno;
+	return -pthread_create(&sender->thread, NULL, sender_main, sender);
+}
+
+/* Who wants to write is not kept out by those who read in turns. */
+static void rwlock_init(pthread_rwlock_t *lock)
+{
+	pthread_rwlockattr_t attr;
+
+	pthread_rwlockattr_init(&attr);
+	pthread_rwlockattr_setkind_np(&attr,
+		PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(lock, &attr);
+}
+
+/*
+ * Another length of the rings. While the stack changes it, it throws packets
+ * away that no counter shows: none is sent meanwhile.
+ */
+int load_resize(struct load *load, uint32_t txqlen)
+{
+	int err;
+
+	pthread_rwlock_wrlock(&load->sending);
+	err = link_set_u32(load->index, IFLA_TXQLEN, txqlen);
+	pthread_rwlock_unlock(&load->sending);
+	return err;
+}
+
+/* A window of 0: there is no traffic. */
+int load_start(struct load *load, int flags, int queues, uint32_t txqlen,
+	       int window, bool direct)
+{
+	int err, i;
+
+	memset(load, 0, sizeof(*load));
+	load->flags = flags | IFF_NO_PI | IFF_MULTI_QUEUE;
+	load->queues = queues;
+	load->window = window;
+	load->room = window;
+	load->direct = direct;
+	pthread_mutex_init(&load->lock, NULL);
+	pthread_cond_init(&load->progress, NULL);
+	rwlock_init(&load->sending);
+	for (i = 0; i < MAX_QUEUES; i++) {
+		load->slot[i].fd = -1;
+		rwlock_init(&load->slot[i].lock);
+		pthread_mutex_init(&load->slot[i].change, NULL);
+	}
+	load->epoll = epoll_create1(EPOLL_CLOEXEC);
+	load->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	err = slot_watch(load, WAKE);
+	if (!err)
+		err = device_start(load, txqlen);
+	if (!err)
+		err = -pthread_create(&load->reader, NULL, reader_main, load);
+	while (!err && window && load->senders < LOAD_SENDERS)
+		err = sender_start(load, load->senders++);
+	return err;
+}
+
+/* Until all packets are accounted for, or nothing more comes. */
+static void settle(struct load *load)
+{
+	long before;
+
+	do {
+		before = load->received;
+		if (load->received + read_dropped(load) >= load->sent)
+			return;
+	} while (!pass(load, 1, SETTLE_MS) || load->received > before);
+}
+
+/* Stops the senders, and counts when the last packet has come. */
+int load_settle(struct load *load, struct load_result *result)
+{
+	int i;
+
+	load->stop_senders = true;
+	load_resume(load);
+	for (i = 0; i < load->senders; i++) {
+		pthread_join(load->sender[i].thread, NULL);
+		close(load->sender[i].sock);
+	}
+	settle(load);
+	result->sent = load->sent;
+	result->received = load->received;
+	result->dropped = read_dropped(load);
+	result->reordered = load->reordered;
+	result->uncounted = result->sent - result->received - result->dropped;
+	return 0;
+}
+
+int load_stop(struct load *load)
+{
+	int i, err;
+
+	load->stop_reader = true;
+	err = wake_reader(load);
+	if (err)
+		return err;
+	pthread_join(load->reader, NULL);
+	for (i = 0; i < load->queues; i++) {
+		if (load->slot[i].fd >= 0)
+			close(load->slot[i].fd);
+	}
+	close(load->epoll);
+	close(load->wake);
+	return 0;
+}
+
+void load_report(struct load *load, const struct load_result *result,
+		 const char *what)
+{
+	long i;
+
+	printf("# %s: sent %ld, read %ld, counted as dropped %ld, lost unseen %ld, reordered %ld\n",
+	       what, result->sent, result->received, result->dropped,
+	       result->uncounted, result->reordered);
+	for (i = 0; i < load->reordered && i < LOAD_LATE; i++)
+		printf("#   flow %u: %u read on %d after %u on %d\n",
+		       load->late[i].flow, load->late[i].number,
+		       load->late[i].slot, load->late[i].newest,
+		       load->late[i].newest_slot);
+	fflush(stdout);
+}

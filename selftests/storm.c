@@ -1,0 +1,453 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Everything at random: see storm.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+#include <linux/if_link.h>
+
+#include "rtnl.h"
+#include "storm.h"
+
+#define NAMES	3
+
+const char *const storm_op_name[STORM_OPS] = {
+	[OP_OPEN] = "open", [OP_CLOSE] = "close", [OP_DETACH] = "detach",
+	[OP_ATTACH] = "attach", [OP_PERSIST] = "persist", [OP_OWNER] = "owner",
+	[OP_GROUP] = "group", [OP_GETIFF] = "getiff", [OP_READ] = "read",
+	[OP_WRITE] = "write", [OP_POLL] = "poll", [OP_DELETE] = "delete",
+	[OP_MTU] = "mtu", [OP_TXQLEN] = "txqlen", [OP_UP] = "up",
+	[OP_DOWN] = "down", [OP_MOVE] = "move", [OP_RENAME] = "rename",
+	[OP_SIGNAL] = "signal", [OP_SEND] = "send", [OP_WAIT] = "wait",
+};
+
+unsigned int storm_random(unsigned int *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 17;
+	*state ^= *state << 5;
+	return *state;
+}
+
+static unsigned int pick(struct storm_thread *self, unsigned int n)
+{
+	return (storm_random(&self->random) >> 8) % n;
+}
+
+static void name_of(char name[IFNAMSIZ], unsigned int n)
+{
+	snprintf(name, IFNAMSIZ, "storm%u", n);
+}
+
+/* What a call may say while others change what it is about. */
+static bool expected(int err)
+{
+	static const int errors[] = {
+		EAGAIN, EBADF, EBADFD, EBUSY, EEXIST, EINTR, EINVAL, EIO,
+		ENETDOWN, ENOBUFS, ENODEV, ENOENT, ENXIO, E2BIG, EPERM,
+		EMSGSIZE, ETIMEDOUT,
+	};
+	int i;
+
+	for (i = 0; i < sizeof(errors) / sizeof(*errors); i++) {
+		if (err == -errors[i])
+			return true;
+	}
+	return false;
+}
+
+static void begin(struct storm_thread *self, enum storm_op op)
+{
+	self->op = op;
+	self->since = now_ms();
+}
+
+static long end(struct storm_thread *self, long ret)
+{
+	struct storm *storm = self->storm;
+	int op = self->op;
+	long took = now_ms() - self->since;
+
+	self->since = 0;
+	if (op != OP_WAIT && took > storm->slowest[op])
+		storm->slowest[op] = took;
+	if (ret >= 0) {
+		storm->done[op]++;
+		return ret;
+	}
+	storm->failed[op]++;
+	if (!expected(ret) && !storm->odd_errno) {
+		storm->odd_op = op;
+		storm->odd_errno = ret;
+	}
+	return ret;
+}
+
+/* Binds to one of the names; which is TUN and which TAP is fixed, mostly. */
+static int bind_any(struct storm_thread *self, int fd)
+{
+	static const int extra[] = { 0, 0, 0, 0, IFF_NO_PI, IFF_TUN_EXCL };
+	unsigned int n = pick(self, NAMES);
+	int flags = n & 1 ? IFF_TAP : IFF_TUN;
+	char name[IFNAMSIZ];
+
+	name_of(name, n);
+	if (pick(self, 16))
+		flags |= IFF_MULTI_QUEUE;
+	return tun_set_iff(fd, name, flags | extra[pick(self, 6)]);
+}
+
+static void op_open(struct storm_thread *self, struct storm_slot *slot)
+{
+	int fd;
+
+	pthread_rwlock_wrlock(&slot->lock);
+	begin(self, OP_OPEN);
+	fd = slot->fd < 0 ? tun_open(O_NONBLOCK) : slot->fd;
+	if (fd >= 0)
+		slot->fd = fd;
+	end(self, fd < 0 ? fd : bind_any(self, fd));
+	pthread_rwlock_unlock(&slot->lock);
+}
+
+static void op_close(struct storm_thread *self, struct storm_slot *slot)
+{
+	pthread_rwlock_wrlock(&slot->lock);
+	begin(self, OP_CLOSE);
+	end(self, slot->fd < 0 || !close(slot->fd) ? 0 : -errno);
+	slot->fd = -1;
+	pthread_rwlock_unlock(&slot->lock);
+}
+
+static long ioctl_op(struct storm_thread *self, enum storm_op op, int fd)
+{
+	char name[IFNAMSIZ];
+
+	switch (op) {
+	case OP_DETACH:
+		return tun_queue(fd, IFF_DETACH_QUEUE);
+	case OP_ATTACH:
+		return tun_queue(fd, IFF_ATTACH_QUEUE);
+	case OP_PERSIST:
+		return tun_ioctl(fd, TUNSETPERSIST, pick(self, 2));
+	case OP_OWNER:
+		return tun_ioctl(fd, TUNSETOWNER, pick(self, 3) * 1000);
+	case OP_GROUP:
+		return tun_ioctl(fd, TUNSETGROUP, pick(self, 3) * 1000);
+	default:
+		return tun_name(fd, name);
+	}
+}
+
+/* A slot of files that do not block. */
+static long io_op(struct storm_thread *self, enum storm_op op, int fd)
+{
+	uint8_t buf[2048] = { 0, 0, 8, 0 };
+	size_t len;
+
+	if (op == OP_READ)
+		return read_ret(fd, buf, sizeof(buf));
+	if (op == OP_POLL)
+		return wait_events(fd, POLLIN | POLLOUT, 0);
+	len = 4 + packet_udp4(buf + 4, flow_nth(pick(self, 64)), "", 1);
+	return write_ret(fd, buf, len);
+}
+
+static void op_slot(struct storm_thread *self, enum storm_op op)
+{
+	struct storm *storm = self->storm;
+	unsigned int n = pick(self, STORM_SLOTS + 4);
+	struct storm_slot *slot = &storm->slot[n];
+	bool theirs = n >= STORM_SLOTS;
+
+	if (theirs) {
+		/* A reader's own, which waits: not for calls that may. */
+		n = pick(self, STORM_THREADS);
+		slot = &storm->thread[n].own;
+		if (op == OP_READ || op == OP_WRITE || op == OP_POLL)
+			op = OP_GETIFF;
+	}
+	if (op == OP_OPEN || op == OP_CLOSE) {
+		if (!theirs)
+			(op == OP_OPEN ? op_open : op_close)(self, slot);
+		return;
+	}
+	pthread_rwlock_rdlock(&slot->lock);
+	if (slot->fd >= 0) {
+		begin(self, op);
+		end(self, op == OP_READ || op == OP_WRITE || op == OP_POLL ?
+		    io_op(self, op, slot->fd) : ioctl_op(self, op, slot->fd));
+	}
+	pthread_rwlock_unlock(&slot->lock);
+}
+
+static int link_op(struct storm_thread *self, enum storm_op op, int index)
+{
+	char name[IFNAMSIZ];
+
+	switch (op) {
+	case OP_DELETE:
+		return link_delete(index);
+	case OP_MTU:
+		return link_set_u32(index, IFLA_MTU, 68 + pick(self, 9000));
+	case OP_TXQLEN:
+		return link_set_u32(index, IFLA_TXQLEN, 1 + pick(self, 1000));
+	case OP_UP:
+	case OP_DOWN:
+		return link_up(index, op == OP_UP);
+	case OP_MOVE:
+		return link_set_ns(index, self->storm->space[!self->space]);
+	default:
+		name_of(name, pick(self, NAMES));
+		return link_set_name(index, name);
+	}
+}
+
+static void op_link(struct storm_thread *self, enum storm_op op)
+{
+	char name[IFNAMSIZ];
+	int index;
+
+	name_of(name, pick(self, NAMES));
+	begin(self, op);
+	index = link_index(name);
+	end(self, index < 0 ? index : link_op(self, op, index));
+}
+
+static void op_signal(struct storm_thread *self)
+{
+	int n = pick(self, STORM_THREADS);
+
+	begin(self, OP_SIGNAL);
+	end(self, -pthread_kill(self->storm->thread[n].thread, SIGUSR1));
+}
+
+static void act(struct storm_thread *self)
+{
+	static const enum storm_op often[] = {
+		OP_OPEN, OP_OPEN, OP_OPEN, OP_DETACH, OP_ATTACH, OP_WRITE,
+		OP_READ, OP_UP,
+	};
+	enum storm_op op = pick(self, OP_SEND + 8);
+
+	if (op >= OP_SEND)
+		op = often[op - OP_SEND];
+	if (op <= OP_POLL)
+		op_slot(self, op);
+	else if (op <= OP_RENAME)
+		op_link(self, op);
+	else
+		op_signal(self);
+}
+
+/* Waits as programs do, until the device goes. */
+static void read_until_gone(struct storm_thread *self)
+{
+	uint8_t buf[2048];
+	long ret;
+
+	do {
+		if (pick(self, 2))
+			wait_events(self->own.fd, POLLIN, -1);
+		begin(self, OP_WAIT);
+		ret = end(self, read_ret(self->own.fd, buf, sizeof(buf)));
+	} while (ret >= 0 || ret == -EINTR || ret == -EAGAIN);
+}
+
+static void reader(struct storm_thread *self)
+{
+	int fd = tun_open(0);
+
+	if (fd < 0)
+		return;
+	begin(self, OP_OPEN);
+	if (end(self, bind_any(self, fd)) < 0) {
+		close(fd);
+		return;
+	}
+	pthread_rwlock_wrlock(&self->own.lock);
+	self->own.fd = fd;
+	pthread_rwlock_unlock(&self->own.lock);
+	read_until_gone(self);
+	op_close(self, &self->own);
+}
+
+static void send_some(struct storm_thread *self, int sock)
+{
+	char name[IFNAMSIZ];
+	uint8_t buf[128];
+	int index, n;
+	size_t len;
+
+	name_of(name, pick(self, NAMES));
+	index = link_index(name);
+	len = packet_udp4(buf, flow_nth(pick(self, 64)), "storm", 5);
+	for (n = 0; index > 0 && n < 32; n++) {
+		begin(self, OP_SEND);
+		if (end(self, packet_send(sock, index, 0x0800, buf, len)) < 0)
+			break;
+	}
+}
+
+static void *thread_main(void *arg)
+{
+	struct storm_thread *self = arg;
+	struct storm *storm = self->storm;
+	int role = self->id / STORM_SPACES;
+	int sock;
+
+	if (setns(storm->space[self->space], CLONE_NEWNET)) {
+		storm->odd_errno = -errno;
+		storm->running--;
+		return NULL;
+	}
+	sock = packet_socket(0, 0);
+	while (!storm->stop) {
+		if (role < STORM_ACTORS)
+			act(self);
+		else if (role < STORM_ACTORS + STORM_READERS)
+			reader(self);
+		else
+			send_some(self, sock);
+	}
+	close(sock);
+	storm->running--;
+	return NULL;
+}
+
+static void ignore(int sig)
+{
+}
+
+static void *make_space(void *arg)
+{
+	int *space = arg;
+
+	*space = unshare(CLONE_NEWNET) ? -errno :
+		 open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	return NULL;
+}
+
+static int spaces_init(struct storm *storm)
+{
+	pthread_t thread;
+
+	storm->space[0] = open("/proc/thread-self/ns/net",
+			       O_RDONLY | O_CLOEXEC);
+	if (storm->space[0] < 0)
+		return -errno;
+	if (pthread_create(&thread, NULL, make_space, &storm->space[1]))
+		return -EAGAIN;
+	pthread_join(thread, NULL);
+	return storm->space[1] < 0 ? storm->space[1] : 0;
+}
+
+static void slot_init(struct storm_slot *slot)
+{
+	slot->fd = -1;
+	pthread_rwlock_init(&slot->lock, NULL);
+}
+
+int storm_start(struct storm *storm, unsigned int seed)
+{
+	struct sigaction action = { .sa_handler = ignore };
+	int err, i;
+
+	memset(storm, 0, sizeof(*storm));
+	sigaction(SIGUSR1, &action, NULL);
+	err = spaces_init(storm);
+	for (i = 0; i < STORM_SLOTS; i++)
+		slot_init(&storm->slot[i]);
+	for (i = 0; i < STORM_THREADS; i++) {
+		slot_init(&storm->thread[i].own);
+		storm->thread[i].storm = storm;
+		storm->thread[i].id = i;
+		storm->thread[i].space = i % STORM_SPACES;
+		storm->thread[i].random = (seed + i) * 2654435761u | 1;
+		/* Signals go to all: none before it has begun. */
+		storm->thread[i].thread = pthread_self();
+	}
+	for (i = 0; !err && i < STORM_THREADS; i++) {
+		storm->running++;
+		err = -pthread_create(&storm->thread[i].thread, NULL,
+				      thread_main, &storm->thread[i]);
+	}
+	return err;
+}
+
+/* A call that does not end is seen while it lasts. */
+static void watch_once(struct storm *storm)
+{
+	int i;
+
+	for (i = 0; i < STORM_THREADS; i++) {
+		struct storm_thread *thread = &storm->thread[i];
+		long since = thread->since;
+		int op = thread->op;
+
+		if (since && op != OP_WAIT &&
+		    now_ms() - since > storm->slowest[op])
+			storm->slowest[op] = now_ms() - since;
+	}
+}
+
+void storm_watch(struct storm *storm, int64_t ms)
+{
+	const struct timespec pause = { .tv_nsec = 100000000 };
+	int64_t end = now_ms() + ms;
+
+	while (now_ms() < end) {
+		watch_once(storm);
+		nanosleep(&pause, NULL);
+	}
+}
+
+static void *delete_all(void *arg)
+{
+	struct storm *storm = arg;
+	int i;
+
+	for (i = 0; i < STORM_SPACES; i++) {
+		if (!setns(storm->space[i], CLONE_NEWNET))
+			link_delete_kind(tun_kind());
+	}
+	return NULL;
+}
+
+/*
+ * Ends the storm: the devices go, and whoever waits for their packets must
+ * return. The number of those who do not is the error.
+ */
+int storm_stop(struct storm *storm)
+{
+	int64_t end = now_ms() + WAIT_MS;
+	pthread_t thread;
+	int i;
+
+	storm->stop = true;
+	while (storm->running && now_ms() < end) {
+		if (pthread_create(&thread, NULL, delete_all, storm))
+			return -EAGAIN;
+		pthread_join(thread, NULL);
+		watch_once(storm);
+	}
+	if (storm->running)
+		return storm->running;
+	for (i = 0; i < STORM_THREADS; i++)
+		pthread_join(storm->thread[i].thread, NULL);
+	for (i = 0; i < STORM_SLOTS; i++) {
+		if (storm->slot[i].fd >= 0)
+			close(storm->slot[i].fd);
+	}
+	pthread_create(&thread, NULL, delete_all, storm);
+	pthread_join(thread, NULL);
+	for (i = 0; i < STORM_SPACES; i++)
+		close(storm->space[i]);
+	return 0;
+}
