@@ -25,7 +25,7 @@ ready   := prepare
 endif
 
 .DELETE_ON_ERROR:
-.PHONY: modules demo test selftests samples install uninstall clean fmt \
+.PHONY: modules demo test test-debug selftests samples install uninstall clean fmt \
 	clippy doc lint shell prepare help
 
 modules: $(ready) ## build rtun.ko (the default)
@@ -36,6 +36,10 @@ demo: prepare modules samples ## boot a guest and show traffic over several queu
 
 test: prepare modules selftests samples ## boot a guest and run the tests in it
 	@$(vm)/test
+
+# Not seen to its end yet: the kernel has not been built whole.
+test-debug: # run the tests on a debug kernel: KASAN, lockdep, kmemleak and more
+	@$(MAKE) --no-print-directory test KERNEL=$(KERNEL:-amd64=-debug-amd64)
 
 install: ## install the module for KDIR's kernel, or the running one
 	@$(vm)/kbuild $(or $(KDIR),$(running)) modules
@@ -74,4 +78,4 @@ samples: prepare # the sample programs
 	@$(vm)/enter make -s -C samples OUTPUT=../build/samples-$(KERNEL)
 
 help: ## list the targets
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20

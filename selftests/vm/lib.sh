@@ -20,6 +20,10 @@ release=trixie
 export KERNEL
 tree=$build/linux-$KERNEL
 
+# Checking every access and every lock takes its time.
+slow=1
+[[ $KERNEL != *-debug-* ]] || slow=4
+
 die() {
 	printf '%s: %s\n' "${0##*/}" "$*" >&2
 	exit 1
