@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* The C that rust/net/ sees: kernel::bindings has these types as stubs only. */
 
+/*
+ * bindgen leaves out a member that has a tag but no name, and with it the part
+ * of struct sock that holds its spinlock. The tag is used nowhere else.
+ */
+#define slock_owned
+
 #include <linux/capability.h>
 #include <linux/compat.h>
 #include <linux/eventpoll.h>
@@ -62,3 +68,23 @@ static const int RTUN_LTALK_ALEN = LTALK_ALEN;
 static const int RTUN_ROSE_ADDR_LEN = ROSE_ADDR_LEN;
 static const int RTUN_IEEE802154_ADDR_LEN = IEEE802154_EXTENDED_ADDR_LEN;
 static const int RTUN_EUI64_ADDR_LEN = EUI64_ADDR_LEN;
+
+/* What mod.rs compares with the sizes that bindgen made up. */
+#define RTUN_SIZEOF(type) \
+	static const size_t RTUN_SIZEOF_##type = sizeof(struct type)
+
+RTUN_SIZEOF(attribute_group);
+RTUN_SIZEOF(device_attribute);
+RTUN_SIZEOF(file_operations);
+RTUN_SIZEOF(miscdevice);
+RTUN_SIZEOF(net_device);
+RTUN_SIZEOF(net_device_ops);
+RTUN_SIZEOF(notifier_block);
+RTUN_SIZEOF(proto);
+RTUN_SIZEOF(proto_ops);
+RTUN_SIZEOF(ptr_ring);
+RTUN_SIZEOF(rtnl_link_ops);
+RTUN_SIZEOF(sk_buff);
+RTUN_SIZEOF(sock);
+RTUN_SIZEOF(socket);
+RTUN_SIZEOF(wait_queue_entry);

@@ -30,3 +30,28 @@ type __kernel_ssize_t = isize;
 type __kernel_ptrdiff_t = isize;
 
 include!(env!("RTUN_BINDINGS"));
+
+/// bindgen can lose a member of a structure without a word.
+macro_rules! assert_sizes {
+    ($($of_c:ident == $of_rust:ty),* $(,)?) => {
+        $(const _: () = assert!($of_c == core::mem::size_of::<$of_rust>());)*
+    };
+}
+
+assert_sizes! {
+    RTUN_SIZEOF_attribute_group == attribute_group,
+    RTUN_SIZEOF_device_attribute == device_attribute,
+    RTUN_SIZEOF_file_operations == file_operations,
+    RTUN_SIZEOF_miscdevice == miscdevice,
+    RTUN_SIZEOF_net_device == net_device,
+    RTUN_SIZEOF_net_device_ops == net_device_ops,
+    RTUN_SIZEOF_notifier_block == notifier_block,
+    RTUN_SIZEOF_proto == proto,
+    RTUN_SIZEOF_proto_ops == proto_ops,
+    RTUN_SIZEOF_ptr_ring == ptr_ring,
+    RTUN_SIZEOF_rtnl_link_ops == rtnl_link_ops,
+    RTUN_SIZEOF_sk_buff == sk_buff,
+    RTUN_SIZEOF_sock == sock,
+    RTUN_SIZEOF_socket == socket,
+    RTUN_SIZEOF_wait_queue_entry == wait_queue_entry,
+}
