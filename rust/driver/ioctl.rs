@@ -14,6 +14,7 @@ use super::queue::State;
 use crate::net::chardev::Ioctl;
 use crate::net::cred::Gid;
 use crate::net::cred::Uid;
+use crate::net::error::ebadfd;
 use crate::net::ifreq::IfReq;
 use crate::net::netdevice::Driver;
 use crate::net::netdevice::NetDevice;
@@ -54,7 +55,7 @@ pub(super) fn ioctl(queue: &Queue, ioctl: Ioctl) -> Result {
         _ => {
             let mut rtnl = rtnl::lock();
             let dev = queue.gate.link(&rtnl).map(|bound| bound.dev.clone());
-            device_ioctl(queue, &dev.ok_or(EBADFD)?, ioctl, &mut rtnl)
+            device_ioctl(queue, &dev.ok_or_else(ebadfd)?, ioctl, &mut rtnl)
         }
     }
 }

@@ -5,6 +5,7 @@
 //! C header: [`include/linux/module.h`](srctree/include/linux/module.h)
 
 use crate::bindings;
+use core::borrow::Borrow;
 
 /// The module, as `owner` in a C structure.
 pub(super) fn this_module() -> *mut bindings::module {
@@ -34,4 +35,9 @@ impl Drop for ModuleRef {
         // SAFETY: `get` took the reference that is put here.
         unsafe { bindings::module_put(this_module()) };
     }
+}
+
+/// The value of a module parameter, which kernels before 7.3 give by reference.
+pub(crate) fn param(value: impl Borrow<u32>) -> u32 {
+    *value.borrow()
 }

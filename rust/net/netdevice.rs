@@ -367,12 +367,13 @@ impl<T: Driver> NetDevice<T> {
     }
 
     /// Sets how many transmit and receive queues are in use, at least one. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`; then both stay as they were.
     pub(crate) fn set_real_num_queues(&self, n: u32, _rtnl: &mut Rtnl) -> Result {
         // SAFETY: RTNL is held.
-        unsafe {
-            to_result(bindings::netif_set_real_num_tx_queues(self.as_raw(), n))?;
-            to_result(bindings::netif_set_real_num_rx_queues(self.as_raw(), n))
-        }
+        to_result(unsafe { bindings::netif_set_real_num_queues(self.as_raw(), n, n) })
     }
 
     /// Tells user space and notifiers that something about the device changed. May sleep.

@@ -5,11 +5,11 @@
 //! C header: [`include/net/rtnetlink.h`](srctree/include/net/rtnetlink.h)
 
 use crate::bindings;
+use crate::net::error::eopnotsupp;
 use crate::net::netdevice::Driver;
 use crate::net::netdevice::NetDevice;
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
-use kernel::error::code;
 use kernel::error::to_result;
 use kernel::prelude::*;
 use kernel::types::Opaque;
@@ -116,7 +116,7 @@ impl<T: LinkInfo> LinkOps<T> {
     ) -> kernel::ffi::c_int {
         // SAFETY: The message is static, and C checks `extack`.
         unsafe { bindings::rtun_nl_set_err_msg(extack, T::NO_NEWLINK.as_char_ptr()) };
-        code::EOPNOTSUPP.to_errno()
+        eopnotsupp().to_errno()
     }
 
     /// # Safety

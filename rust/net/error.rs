@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Error codes that [`kernel::error::code`] has not in every kernel that the module is built for.
+//!
+//! C header: [`include/uapi/asm-generic/errno.h`](srctree/include/uapi/asm-generic/errno.h)
+
+use crate::bindings;
+use kernel::error::Error;
+
+/// File descriptor in bad state. Named since 7.3.
+#[inline]
+pub(crate) fn ebadfd() -> Error {
+    Error::from_errno(-(bindings::EBADFD as kernel::ffi::c_int))
+}
+
+/// Operation not supported on transport endpoint. Named since 7.3.
+pub(crate) fn eopnotsupp() -> Error {
+    Error::from_errno(-(bindings::EOPNOTSUPP as kernel::ffi::c_int))
+}
