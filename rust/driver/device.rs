@@ -6,12 +6,14 @@ use super::flags::Flags;
 use super::flags::SetIff;
 use super::lifecycle;
 use super::queue::Queue;
+use super::steering::Members;
 use super::steering::Steering;
 use super::sysfs;
 use super::tx;
 use crate::net::cred::Gid;
 use crate::net::cred::Uid;
 use crate::net::ifreq::IfReq;
+use crate::net::module;
 use crate::net::module::ModuleRef;
 use crate::net::netdevice::Config;
 use crate::net::netdevice::Driver;
@@ -49,10 +51,8 @@ pub(crate) struct Device {
     /// How many queues are active, and how many disabled. Changed under RTNL.
     active: Atomic<u32>,
     disabled: Atomic<u32>,
-    /// Transmit queue index to queue; the first `active` are taken.
-    slots: KVec<RcuSlot<Queue>>,
-    /// Member number to queue, active or disabled.
-    members: RtnlCell<KVec<Option<ARef<Queue>>>>,
+    /// Member number, which is that of the transmit queue, to queue, active or disabled.
+    members: KVec<RcuSlot<Queue>>,
     /// There if the device can have several queues.
     steering: Option<Steering>,
     /// There while the device is persistent: nothing else would keep the module.
@@ -63,14 +63,12 @@ impl Device {
     /// A device without a queue. May sleep.
     fn new(flags: Flags) -> Result<Self> {
         let max = if flags.multi_queue() { MAX_QUEUES } else { 1 };
-        let mut slots = KVec::with_capacity(max, GFP_KERNEL)?;
         let mut members = KVec::with_capacity(max, GFP_KERNEL)?;
         for _ in 0..max {
-            slots.push(RcuSlot::new(), GFP_KERNEL)?;
-            members.push(None, GFP_KERNEL)?;
+            members.push(RcuSlot::new(), GFP_KERNEL)?;
         }
         let steering = if flags.multi_queue() {
-            Some(Steering::new(max)?)
+            Some(Steering::new()?)
         } else {
             None
         };
@@ -80,8 +78,7 @@ impl Device {
             group: Atomic::<u32>::new(Gid::to_bits(None)),
             active: Atomic::<u32>::new(0),
             disabled: Atomic::<u32>::new(0),
-            slots,
-            members: RtnlCell::new(members),
+            members,
             steering,
             persist: RtnlCell::new(None),
         })
@@ -109,81 +106,114 @@ impl Device {
         self.disabled.store(disabled, Relaxed);
     }
 
-    /// The place of the transmit queue `index`.
-    #[inline]
-    pub(super) fn slot(&self, index: u16) -> Option<&RcuSlot<Queue>> {
-        self.slots.get(usize::from(index))
-    }
-
     /// The steering of a multi-queue device.
     #[inline]
     pub(super) fn steering(&self) -> Option<&Steering> {
         self.steering.as_ref()
     }
 
-    /// The transmit queue for flow `hash()`, if any queue is active.
+    /// The queue with a member number, under RCU.
     #[inline]
-    pub(super) fn select(&self, hash: impl FnOnce() -> u32) -> Option<u16> {
-        match (self.active(), &self.steering) {
-            (0, _) => None,
-            (2.., Some(steering)) => self.select_by(steering, hash()),
-            _ => Some(0),
-        }
+    fn queue<'a>(&self, member: u16, rcu: &'a rcu::Guard) -> Option<&'a Queue> {
+        self.members.get(usize::from(member))?.load(rcu)
     }
 
-    fn select_by(&self, steering: &Steering, hash: u32) -> Option<u16> {
-        loop {
-            if let Some(index) = steering.select(hash) {
-                return Some(index);
-            }
-            // A queue left between two looks: its flows were given away before, so look again.
-            match self.active() {
-                0 => return None,
-                1 => return Some(0),
-                _ => {}
-            }
-        }
-    }
-
-    /// Whether flow `hash()`, which was steered to `queue` a moment ago, still goes there. Asked
-    /// under RCU and the producer lock of the queue's ring: its flows leave it under that lock.
+    /// The queue that gets the packets of flow `hash()` with this lane: that of the lane or, while
+    /// it is away, an heir. It may be leaving.
     #[inline]
-    pub(super) fn steers_to(&self, queue: &Queue, hash: impl FnOnce() -> u32) -> bool {
+    pub(super) fn recipient<'a>(
+        &self,
+        lane: u16,
+        hash: impl FnOnce() -> u32,
+        rcu: &'a rcu::Guard,
+    ) -> Option<&'a Queue> {
+        let queue = self.queue(lane, rcu);
         match &self.steering {
-            // Not the index: that may be another queue's by now.
-            Some(steering) if !steering.is_settled() => self
-                .select(hash)
-                .and_then(|index| self.slot(index))
-                .is_some_and(|slot| slot.holds(Some(queue))),
-            _ => true,
+            Some(steering) if !queue.is_some_and(|queue| queue.is_active()) => {
+                self.queue(u16::from(steering.heir(hash())), rcu)
+            }
+            _ => queue,
+        }
+    }
+
+    /// Whether `queue`, found to be the recipient a moment ago, still is. Asked under the producer lock
+    /// of its ring: no flow leaves it but under that lock.
+    #[inline]
+    pub(super) fn is_recipient(
+        &self,
+        queue: &Queue,
+        lane: u16,
+        hash: impl FnOnce() -> u32,
+        rcu: &rcu::Guard,
+    ) -> bool {
+        if !queue.is_active() {
+            return false;
+        }
+        let Some(steering) = &self.steering else {
+            return true;
+        };
+        let member = queue.member();
+        if u16::from(member) == lane {
+            return steering.is_settled() || u16::from(steering.lane(hash())) == lane;
+        }
+        let hash = hash();
+        let away = !self.queue(lane, rcu).is_some_and(|queue| queue.is_active());
+        away && steering.heir(hash) == member
+            && (steering.is_settled() || u16::from(steering.lane(hash)) == lane)
+    }
+
+    /// The lane of flow `hash()`, which was `lane` a moment ago.
+    pub(super) fn lane(&self, lane: u16, hash: impl FnOnce() -> u32) -> u16 {
+        match &self.steering {
+            Some(steering) if !steering.is_settled() => u16::from(steering.lane(hash())),
+            _ => lane,
         }
     }
 
     /// How many members the device can have.
     pub(super) fn max_members(&self) -> u16 {
-        self.slots.len() as u16
+        self.members.len() as u16
     }
 
     /// The queue with a member number.
-    pub(super) fn member(&self, member: u16, rtnl: &Rtnl) -> Option<ARef<Queue>> {
-        self.members.get(rtnl).get(usize::from(member))?.clone()
+    pub(super) fn member(&self, member: u8, rtnl: &Rtnl) -> Option<ARef<Queue>> {
+        self.members.get(usize::from(member))?.get(rtnl)
     }
 
     /// Puts a queue in the place of a member, or nothing.
     pub(super) fn set_member(
         &self,
-        member: u16,
+        member: u8,
         queue: Option<ARef<Queue>>,
-        rtnl: &mut Rtnl,
+        rtnl: &Rtnl,
     ) -> Option<ARef<Queue>> {
-        let place = self.members.get_mut(rtnl).get_mut(usize::from(member))?;
-        core::mem::replace(place, queue)
+        self.members.get(usize::from(member))?.replace(queue, rtnl)
+    }
+
+    /// The queues, active or disabled, with their member numbers.
+    pub(super) fn queues<'a>(
+        &'a self,
+        rtnl: &'a Rtnl,
+    ) -> impl Iterator<Item = (u8, ARef<Queue>)> + 'a {
+        let slots = (0..=u8::MAX).zip(self.members.iter());
+        slots.filter_map(|(member, slot)| Some((member, slot.get(rtnl)?)))
+    }
+
+    /// The members that get packets.
+    pub(super) fn active_members(&self, rtnl: &Rtnl) -> Members {
+        let mut members = Members::none();
+        for (member, queue) in self.queues(rtnl) {
+            if queue.is_active() {
+                members.insert(member);
+            }
+        }
+        members
     }
 
     /// The lowest member number that is free.
-    pub(super) fn free_member(&self, rtnl: &Rtnl) -> Option<u16> {
-        let free = self.members.get(rtnl).iter().position(Option::is_none)?;
-        Some(free as u16)
+    pub(super) fn free_member(&self, rtnl: &Rtnl) -> Option<u8> {
+        let mut members = (0..=u8::MAX).zip(self.members.iter());
+        members.find_map(|(member, slot)| slot.get(rtnl).is_none().then_some(member))
     }
 
     /// The user who may attach, if one is set.
@@ -304,7 +334,7 @@ fn create(
         link: mode.link(),
         max_queues: u32::from(device.max_members()),
         ifindex: *queue.ifindex.get(rtnl),
-        tx_queue_len: match crate::module_parameters::tx_queue_len.value() {
+        tx_queue_len: match module::param(crate::module_parameters::tx_queue_len.value()) {
             0 => mode.default_tx_queue_len(),
             len => len,
         },
@@ -333,6 +363,9 @@ impl Driver for Device {
 
     fn open(dev: &NetDevice<Self>, rtnl: &mut Rtnl) -> Result {
         lifecycle::trim(dev, rtnl)?;
+        if let Some(steering) = dev.steering() {
+            steering.rebalance(dev.active_members(rtnl));
+        }
         dev.start_all_queues(rtnl);
         Ok(())
     }
@@ -346,7 +379,10 @@ impl Driver for Device {
 
     #[inline]
     fn select_queue(dev: &NetDevice<Self>, skb: &SkBuffRef) -> u16 {
-        dev.select(|| skb.hash_symmetric()).unwrap_or(0)
+        match dev.steering() {
+            Some(steering) => u16::from(steering.lane(skb.hash_symmetric())),
+            None => 0,
+        }
     }
 
     #[inline]
@@ -366,12 +402,12 @@ impl Driver for Device {
 
 impl notifier::Listener for Device {
     fn event(dev: &NetDevice<Self>, event: notifier::Event, rtnl: &mut Rtnl) -> Result {
-        let mut queues = KVec::new();
-        for queue in dev.members.get(rtnl).iter().flatten() {
-            queues.push(queue.clone(), GFP_KERNEL)?;
-        }
         match event {
             notifier::Event::ChangeTxQueueLen => {
+                let mut queues = KVec::new();
+                for (_, queue) in dev.queues(rtnl) {
+                    queues.push(queue, GFP_KERNEL)?;
+                }
                 let mut rings = KVec::with_capacity(queues.len(), GFP_KERNEL)?;
                 for queue in queues.iter() {
                     rings.push(queue.ring(), GFP_KERNEL)?;
@@ -379,7 +415,8 @@ impl notifier::Listener for Device {
                 PtrRing::resize_all(&rings, dev.tx_queue_len())
             }
             notifier::Event::Up => {
-                queues.iter().for_each(|queue| queue.wake(Events::OUT));
+                dev.queues(rtnl)
+                    .for_each(|(_, queue)| queue.wake(Events::OUT));
                 Ok(())
             }
         }

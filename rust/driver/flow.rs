@@ -7,22 +7,20 @@
 //! racing one. Entries age by their time stamp; nothing has to come by to remove them.
 //!
 //! ```text
-//!  63               41 40  39    32 31        16 15         0
-//! +-------------------+---+--------+------------+------------+
-//! | hash without set  | 0 | member | generation |  when      |
-//! +-------------------+---+--------+------------+------------+
+//!  63            32 31  30  24 23    16 15         0
+//! +----------------+---+------+--------+------------+
+//! |      hash      | 1 |  0   | member |    when    |
+//! +----------------+---+------+--------+------------+
 //! ```
 //!
-//! A generation of 0 is an empty entry. Who looks an entry up compares its generation with the
-//! member's own: an old one is of a queue that has left since.
+//! An empty entry is 0.
 
 use crate::net::jiffies;
 use kernel::prelude::*;
 use kernel::sync::atomic::Atomic;
 use kernel::sync::atomic::Relaxed;
 
-const SET_BITS: u32 = 9;
-const SETS: usize = 1 << SET_BITS;
+const SETS: usize = 512;
 const WAYS: usize = 8;
 
 /// Time stamps count quarter seconds.
@@ -37,38 +35,30 @@ pub(crate) struct FlowTable {
 
 #[derive(Clone, Copy)]
 struct Entry {
-    /// The bits of the flow's hash that did not choose the set.
-    tag: u32,
+    hash: u32,
     member: u8,
-    generation: u16,
     stamp: u16,
 }
+
+const PRESENT: u64 = 1 << 31;
 
 impl Entry {
     fn from_bits(bits: u64) -> Option<Self> {
         let entry = Self {
-            tag: (bits >> 41) as u32,
-            member: (bits >> 32) as u8,
-            generation: (bits >> 16) as u16,
+            hash: (bits >> 32) as u32,
+            member: (bits >> 16) as u8,
             stamp: bits as u16,
         };
-        (entry.generation != 0).then_some(entry)
+        (bits & PRESENT != 0).then_some(entry)
     }
 
     fn into_bits(self) -> u64 {
-        u64::from(self.tag) << 41
-            | u64::from(self.member) << 32
-            | u64::from(self.generation) << 16
-            | u64::from(self.stamp)
+        u64::from(self.hash) << 32 | PRESENT | u64::from(self.member) << 16 | u64::from(self.stamp)
     }
 
     fn age(self, now: u16) -> u16 {
         now.wrapping_sub(self.stamp)
     }
-}
-
-fn tag(hash: u32) -> u32 {
-    hash >> SET_BITS
 }
 
 fn now() -> u16 {
@@ -98,25 +88,29 @@ impl FlowTable {
         &self.entries[first..first + WAYS]
     }
 
-    /// The member and its generation on which flow `hash` was written of late.
+    /// Empties the table.
+    pub(crate) fn clear(&self) {
+        self.entries.iter().for_each(|cell| cell.store(0, Relaxed));
+    }
+
+    /// The member on which flow `hash` was written of late.
     #[inline]
-    pub(crate) fn lookup(&self, hash: u32) -> Option<(u8, u16)> {
+    pub(crate) fn lookup(&self, hash: u32) -> Option<u8> {
         let entry = self
             .set(hash)
             .iter()
             .filter_map(|cell| Entry::from_bits(cell.load(Relaxed)))
-            .find(|entry| entry.tag == tag(hash))?;
-        (entry.age(now()) <= self.ageing).then_some((entry.member, entry.generation))
+            .find(|entry| entry.hash == hash)?;
+        (entry.age(now()) <= self.ageing).then_some(entry.member)
     }
 
-    /// Notes that flow `hash` was written on `member` in its `generation` just now.
+    /// Notes that flow `hash` was written on `member` just now.
     #[inline]
-    pub(crate) fn learn(&self, hash: u32, member: u8, generation: u16) {
+    pub(crate) fn learn(&self, hash: u32, member: u8) {
         let stamp = now();
         let new = Entry {
-            tag: tag(hash),
+            hash,
             member,
-            generation,
             stamp,
         };
         let new = new.into_bits();
@@ -124,7 +118,7 @@ impl FlowTable {
         for cell in self.set(hash) {
             let old = cell.load(Relaxed);
             match Entry::from_bits(old) {
-                Some(entry) if entry.tag == tag(hash) => {
+                Some(entry) if entry.hash == hash => {
                     // An unchanged word is not written: its line stays shared.
                     if old != new {
                         let _lost_to_another_writer = cell.cmpxchg(old, new, Relaxed);

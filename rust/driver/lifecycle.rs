@@ -3,21 +3,23 @@
 //! A queue's life: the one place where its state changes.
 //!
 //! ```text
-//! Unbound, Dead ──bind──▶ Active(index) ◀──enable── Disabled
-//!                           │  └────────disable──────▶ │
-//!                           └──── close, device_gone ──┴──▶ Dead
+//! Unbound, Dead ──bind──▶ Active ◀──enable── Disabled
+//!                           │  └───disable──────▶ │
+//!                           └─ close, device_gone ┴──▶ Dead
 //! ```
 //!
 //! Every change is made under RTNL and in this order: publish the new state, wake every sleeper,
 //! wait until nobody is inside the queue under the old state, act. The wait is for this queue's
 //! users only, who stay for a bounded time; nobody waits for user space inside a queue.
 //!
-//! Lock order: RTNL, a ring's consumer lock, its producer lock, another ring's producer lock.
+//! Lock order: RTNL, a ring's consumer lock, its producer lock, both of another ring.
 
 use super::device::Device;
 use super::queue::Bound;
 use super::queue::Queue;
 use super::queue::State;
+use super::steering::Plan;
+use super::steering::Steering;
 use crate::net::netdevice::NetDevice;
 use crate::net::poll::Events;
 use crate::net::ptr_ring::Locked;
@@ -29,11 +31,8 @@ use crate::net::skbuff::SkBuffList;
 use kernel::prelude::*;
 use kernel::sync::aref::ARef;
 
-/// A place in a device that a queue may take.
-pub(crate) struct Seat {
-    member: u16,
-    index: u16,
-}
+/// A place in a device that a queue may take: the number of a transmit queue.
+pub(crate) struct Seat(u8);
 
 /// Gets everything that a queue needs to become active, so that it can not fail after. May sleep.
 ///
@@ -41,82 +40,98 @@ pub(crate) struct Seat {
 ///
 /// `EBUSY` if the device has one queue and that is taken, `E2BIG` for too many, `ENOMEM`.
 pub(crate) fn prepare(queue: &Queue, dev: &NetDevice<Device>, rtnl: &mut Rtnl) -> Result<Seat> {
-    let active = dev.active();
-    if !dev.flags().multi_queue() && active == 1 {
+    if !dev.flags().multi_queue() && dev.active() == 1 {
         return Err(EBUSY);
     }
     let member = dev.free_member(rtnl).ok_or(E2BIG)?;
     queue.ring().resize(dev.tx_queue_len())?;
-    grow(dev, rtnl)?;
-    Ok(Seat {
-        member,
-        index: active as u16,
-    })
+    make_room(dev, member, rtnl)?;
+    Ok(Seat(member))
 }
 
-/// Makes room for one more active queue. May sleep.
-fn grow(dev: &NetDevice<Device>, rtnl: &mut Rtnl) -> Result {
-    let active = dev.active() + 1;
-    if let (2.., Some(steering)) = (active, dev.steering()) {
+/// Makes room for an active queue. May sleep.
+fn make_room(dev: &NetDevice<Device>, member: u8, rtnl: &mut Rtnl) -> Result {
+    if let (1.., Some(steering)) = (dev.active(), dev.steering()) {
         steering.prepare_flows()?;
     }
-    if dev.real_num_queues(rtnl) < active {
-        dev.set_real_num_queues(active, rtnl)?;
+    let needed = u32::from(member) + 1;
+    if dev.real_num_queues(rtnl) < needed {
+        dev.set_real_num_queues(needed, rtnl)?;
     }
     Ok(())
 }
 
-/// Shows the stack as many queues as there are, while nothing is sent.
+/// Shows the stack no more queues than are in use, while nothing is sent.
 pub(crate) fn trim(dev: &NetDevice<Device>, rtnl: &mut Rtnl) -> Result {
-    let active = dev.active().max(1);
-    if dev.real_num_queues(rtnl) > active {
-        dev.set_real_num_queues(active, rtnl)?;
+    let last = dev.active_members(rtnl).iter().last();
+    let needed = last.map_or(1, |member| u32::from(member) + 1);
+    if dev.real_num_queues(rtnl) > needed {
+        dev.set_real_num_queues(needed, rtnl)?;
+        if let Some(steering) = dev.steering() {
+            steering.forget_flows();
+        }
     }
     Ok(())
 }
 
 /// Makes an unbound queue an active one of a device. The rest of a TUNSETIFF.
 pub(crate) fn bind(queue: &Queue, dev: &NetDevice<Device>, seat: Seat, rtnl: &mut Rtnl) {
-    let Seat { member, index } = seat;
+    let Seat(member) = seat;
     let layout = queue.next_layout(dev.flags());
     *queue.ifindex.get_mut(rtnl) = 0;
+    queue.set_member(member);
+    let bound = Bound::new(dev, layout);
+    queue.gate.open(rtnl, State::Disabled, bound);
     dev.set_member(member, Some(queue.into()), rtnl);
-    let bound = Bound::new(dev, member, layout);
-    queue.gate.open(rtnl, State::Active(index), bound);
-    activate(queue, dev, member, index, rtnl);
+    dev.set_counts(dev.active(), dev.disabled() + 1, rtnl);
+    activate(queue, dev, rtnl);
     queue.wake(Events::OUT);
 }
 
-/// Lets packets come to a queue that is in the state `Active(index)`.
-fn activate(queue: &Queue, dev: &NetDevice<Device>, member: u16, index: u16, rtnl: &mut Rtnl) {
-    if let Some(slot) = dev.slot(index) {
-        slot.replace(Some(queue.into()));
+/// Makes a disabled queue an active one, and gives it its share of the flows.
+fn activate(queue: &Queue, dev: &NetDevice<Device>, rtnl: &mut Rtnl) {
+    let mut active = dev.active_members(rtnl);
+    active.insert(queue.member());
+    let steering = dev.steering();
+    let plan = steering.map(|steering| steering.plan_with(queue.member(), active));
+    let change = steering.zip(plan.as_ref());
+    change.inspect(|(steering, plan)| steering.begin_change(plan));
+    // Who finds the queue active waits for this lock, until older packets of its flow are here.
+    let locked = queue.ring().lock();
+    let entered = queue.gate.change(rtnl, State::Active);
+    if let Some((steering, plan)) = change {
+        take_over(&locked, queue, dev, steering, plan, rtnl);
     }
-    let active = dev.active() + 1;
-    dev.set_counts(active, dev.disabled(), rtnl);
-    let Some(steering) = dev.steering() else {
-        return;
-    };
-    steering.begin_change();
-    steering.set_index(member, index);
-    let plan = steering.plan_with(member, active);
-    while let Some(donor) = steering.next_donor(&plan) {
-        let Some(queue) = dev.member(donor, rtnl).filter(|queue| queue.is_active()) else {
-            steering.apply(&plan, donor);
+    // Last, so that no packet looks for a queue that is not to be found yet.
+    dev.set_counts(dev.active() + 1, dev.disabled() - 1, rtnl);
+    drop(locked);
+    queue.data_ready();
+    entered.wait();
+    change.inspect(|(steering, plan)| steering.end_change(plan));
+}
+
+/// Moves flows to `joining` as planned, with the packets of them that wait elsewhere.
+fn take_over(
+    locked: &Locked<'_, SkBuff>,
+    joining: &Queue,
+    dev: &NetDevice<Device>,
+    steering: &Steering,
+    plan: &Plan,
+    rtnl: &Rtnl,
+) {
+    for (donor, queue) in dev.queues(rtnl) {
+        if !queue.is_active() {
+            continue;
+        }
+        let Some(from) = locked.lock_other(queue.ring(), rtnl) else {
             continue;
         };
-        let locked = queue.ring().lock();
-        share_waiting(
-            &locked,
-            dev,
-            member,
-            |hash| steering.heir(hash, &plan),
-            rtnl,
-        );
-        // Under the producer lock: what comes next of these flows comes after what was moved.
-        steering.apply(&plan, donor);
+        let leaves = |hash| steering.recipient(hash, plan) == joining.member();
+        share_waiting(&from, locked, dev, leaves);
+        // Under the lock: what comes next of these flows comes after what was moved.
+        steering.apply(plan, donor);
     }
-    steering.end_change();
+    steering.apply_all(plan);
 }
 
 /// IFF_ATTACH_QUEUE: makes a disabled queue an active one. May sleep.
@@ -128,12 +143,9 @@ pub(crate) fn enable(queue: &Queue, rtnl: &mut Rtnl) -> Result {
     if queue.state() != State::Disabled {
         return Err(EINVAL);
     }
-    let (dev, member) = bound(queue, rtnl).ok_or(EINVAL)?;
-    grow(&dev, rtnl)?;
-    let index = dev.active() as u16;
-    dev.set_counts(dev.active(), dev.disabled() - 1, rtnl);
-    queue.gate.change(rtnl, State::Active(index)).wait();
-    activate(queue, &dev, member, index, rtnl);
+    let dev = bound(queue, rtnl).ok_or(EINVAL)?;
+    make_room(&dev, queue.member(), rtnl)?;
+    activate(queue, &dev, rtnl);
     dev.state_change(rtnl);
     Ok(())
 }
@@ -144,14 +156,14 @@ pub(crate) fn enable(queue: &Queue, rtnl: &mut Rtnl) -> Result {
 ///
 /// `EINVAL` if it is not active, or its device has one queue only.
 pub(crate) fn disable(queue: &Queue, rtnl: &mut Rtnl) -> Result {
-    let State::Active(index) = queue.state() else {
+    if queue.state() != State::Active {
         return Err(EINVAL);
-    };
-    let (dev, member) = bound(queue, rtnl).ok_or(EINVAL)?;
+    }
+    let dev = bound(queue, rtnl).ok_or(EINVAL)?;
     if !dev.flags().multi_queue() {
         return Err(EINVAL);
     }
-    deactivate(queue, &dev, member, index, rtnl);
+    deactivate(queue, &dev, rtnl);
     dev.state_change(rtnl);
     Ok(())
 }
@@ -165,16 +177,16 @@ pub(crate) fn close(queue: &Queue) {
     }
     let mut rtnl = rtnl::lock();
     let rtnl = &mut *rtnl;
-    let Some((dev, member)) = bound(queue, rtnl) else {
+    let Some(dev) = bound(queue, rtnl) else {
         return;
     };
-    if let State::Active(index) = queue.state() {
-        deactivate(queue, &dev, member, index, rtnl);
+    if queue.is_active() {
+        deactivate(queue, &dev, rtnl);
     }
     dev.set_counts(dev.active(), dev.disabled() - 1, rtnl);
     queue.gate.close(rtnl, State::Dead);
     drop(queue.gate.reap(rtnl));
-    drop(dev.set_member(member, None, rtnl));
+    drop(dev.set_member(queue.member(), None, rtnl));
     if dev.active() + dev.disabled() == 0 {
         dev.set_carrier(false);
         if !dev.flags().persist() {
@@ -191,21 +203,16 @@ pub(crate) fn device_gone(dev: &NetDevice<Device>, rtnl: &mut Rtnl) {
     dev.set_counts(0, 0, rtnl);
     // All are told before any is waited for.
     for member in 0..dev.max_members() {
-        let Some(queue) = dev.member(member, rtnl) else {
+        let Some(queue) = dev.member(member as u8, rtnl) else {
             continue;
         };
-        if queue.is_bound() {
-            let locked = queue.ring().lock();
-            queue.gate.close(rtnl, State::Dead);
-            drop(locked);
-            queue.hang_up();
-        }
-    }
-    for index in 0..dev.max_members() {
-        drop(dev.slot(index).and_then(|slot| slot.replace(None)));
+        let locked = queue.ring().lock();
+        queue.gate.close(rtnl, State::Dead);
+        drop(locked);
+        queue.hang_up();
     }
     for member in 0..dev.max_members() {
-        let Some(queue) = dev.set_member(member, None, rtnl) else {
+        let Some(queue) = dev.set_member(member as u8, None, rtnl) else {
             continue;
         };
         drop(queue.gate.reap(rtnl));
@@ -213,72 +220,36 @@ pub(crate) fn device_gone(dev: &NetDevice<Device>, rtnl: &mut Rtnl) {
     }
 }
 
-/// The device of a queue, and the queue's member number there.
-fn bound(queue: &Queue, rtnl: &Rtnl) -> Option<(ARef<NetDevice<Device>>, u16)> {
-    let bound = queue.gate.link(rtnl)?;
-    Some((bound.dev.clone(), bound.member))
+/// The device of a queue.
+fn bound(queue: &Queue, rtnl: &Rtnl) -> Option<ARef<NetDevice<Device>>> {
+    Some(queue.gate.link(rtnl)?.dev.clone())
 }
 
 /// Makes an active queue a disabled one and gives its packets and flows to the others.
-fn deactivate(queue: &Queue, dev: &NetDevice<Device>, member: u16, index: u16, rtnl: &mut Rtnl) {
-    let steering = dev.steering();
-    let plan = steering.and_then(|steering| steering.plan_without(member, dev.active()));
-    if let Some(steering) = steering {
-        steering.begin_change();
-    }
+///
+/// Its lane stays: the stack goes on counting it until the interface is set up or down. Lowering
+/// the number waits for a grace period and throws away what waits in a qdisc.
+fn deactivate(queue: &Queue, dev: &NetDevice<Device>, rtnl: &mut Rtnl) {
+    let member = queue.member();
+    let mut others = dev.active_members(rtnl);
+    others.remove(member);
     let locked = queue.ring().lock();
-    // Under the producer lock: who comes next sees the new state and goes by the new steering.
+    match dev.steering() {
+        Some(steering) if dev.active() > 1 => {
+            let plan = steering.plan_without(others);
+            let recipient_of = |hash| steering.recipient(hash, &plan);
+            move_waiting(&locked, dev, recipient_of, rtnl);
+            steering.apply(&plan, member);
+        }
+        _ => drop_waiting(&locked, dev),
+    }
+    // Under the producer lock: who comes next sees the new state and goes by the new steering. And
+    // last: the heir of a flow may be known already, and must not get its newer packets first.
     let leaving = queue.gate.change(rtnl, State::Disabled);
-    if let (Some(plan), Some(steering)) = (plan, steering) {
-        let heir_of = |hash| steering.heir_but(member, hash, &plan);
-        move_waiting(&locked, dev, heir_of, rtnl);
-        steering.apply(&plan, member);
-    } else {
-        drop_waiting(&locked, dev);
-    }
-    if let Some(steering) = steering {
-        steering.clear_index(member);
-    }
+    dev.set_counts(dev.active() - 1, dev.disabled() + 1, rtnl);
     drop(locked);
     queue.wake(Events::IN | Events::OUT);
     leaving.wait();
-    close_gap(dev, index, rtnl);
-    if let Some(steering) = steering {
-        steering.end_change();
-    }
-}
-
-/// Gives the index of a queue that left to the last one, to keep indices dense.
-///
-/// The stack goes on counting the highest index until the interface is set up or down: lowering
-/// the number waits for a grace period and throws away what waits in a qdisc.
-///
-/// At each step the last queue is found where the steering says that it is.
-fn close_gap(dev: &NetDevice<Device>, index: u16, rtnl: &mut Rtnl) {
-    let active = dev.active() - 1;
-    let last = active as u16;
-    if index != last {
-        move_last(dev, last, index, rtnl);
-    }
-    drop(dev.slot(last).and_then(|slot| slot.replace(None)));
-    dev.set_counts(active, dev.disabled() + 1, rtnl);
-}
-
-/// Makes the queue of index `last` that of `index` too.
-fn move_last(dev: &NetDevice<Device>, last: u16, index: u16, rtnl: &mut Rtnl) {
-    let (Some(steering), Some(slot)) = (dev.steering(), dev.slot(index)) else {
-        return;
-    };
-    let heir = steering
-        .member_at(last)
-        .and_then(|member| Some((member, dev.member(member, rtnl)?)));
-    if let Some((member, heir)) = heir {
-        let leaving = heir.gate.change(rtnl, State::Active(index));
-        slot.replace(Some(heir.clone()));
-        steering.set_index(member, index);
-        // A writer inside still knows the old index, which is about to go.
-        leaving.wait();
-    }
 }
 
 /// Moves the packets that wait in a queue to those that take over their flows, oldest first, so
@@ -286,51 +257,47 @@ fn move_last(dev: &NetDevice<Device>, last: u16, index: u16, rtnl: &mut Rtnl) {
 fn move_waiting(
     locked: &Locked<'_, SkBuff>,
     dev: &NetDevice<Device>,
-    heir_of: impl Fn(u32) -> u16,
+    recipient_of: impl Fn(u32) -> u8,
     rtnl: &Rtnl,
 ) {
     while let Some(skb) = locked.consume() {
-        let heir = dev.member(heir_of(skb.hash_symmetric()), rtnl);
-        hand_over(locked, skb, heir, dev);
+        let Some(heir) = dev.member(recipient_of(skb.hash_symmetric()), rtnl) else {
+            lose(skb, dev, DropReason::DEV_READY);
+            continue;
+        };
+        if let Some(to) = locked.lock_other(heir.ring(), rtnl) {
+            put(&to, skb, dev);
+        }
+        heir.data_ready();
     }
 }
 
-/// Moves those packets that wait in a queue whose flows go to the member `joining`; the others stay
-/// in their order.
+/// Moves those packets that wait in a queue whose flow `leaves`; the others stay in their order.
 fn share_waiting(
-    locked: &Locked<'_, SkBuff>,
+    from: &Locked<'_, SkBuff>,
+    to: &Locked<'_, SkBuff>,
     dev: &NetDevice<Device>,
-    joining: u16,
-    heir_of: impl Fn(u32) -> u16,
-    rtnl: &Rtnl,
+    leaves: impl Fn(u32) -> bool,
 ) {
     let mut waiting = SkBuffList::new();
-    while let Some(skb) = locked.consume() {
+    while let Some(skb) = from.consume() {
         waiting.push(skb);
     }
-    locked.reclaim();
+    from.reclaim();
     while let Some(skb) = waiting.pop() {
-        if heir_of(skb.hash_symmetric()) == joining {
-            hand_over(locked, skb, dev.member(joining, rtnl), dev);
-        } else if let Err(skb) = locked.produce(skb) {
-            lose(skb, dev, DropReason::FULL_RING);
-        }
+        let ring = if leaves(skb.hash_symmetric()) {
+            to
+        } else {
+            from
+        };
+        put(ring, skb, dev);
     }
 }
 
-/// Puts a packet in the queue that takes over its flow.
-fn hand_over(
-    locked: &Locked<'_, SkBuff>,
-    skb: SkBuff,
-    heir: Option<ARef<Queue>>,
-    dev: &NetDevice<Device>,
-) {
-    let Some(heir) = heir else {
-        return lose(skb, dev, DropReason::DEV_READY);
-    };
-    match locked.hand_to(heir.ring(), skb) {
-        Ok(()) => heir.data_ready(),
-        Err(skb) => lose(skb, dev, DropReason::FULL_RING),
+/// Puts a packet in a queue, or drops it if there is no room.
+fn put(ring: &Locked<'_, SkBuff>, skb: SkBuff, dev: &NetDevice<Device>) {
+    if let Err(skb) = ring.produce(skb) {
+        lose(skb, dev, DropReason::FULL_RING);
     }
 }
 

@@ -4,6 +4,7 @@
 
 use super::device::Device;
 use super::flags::Flags;
+use crate::net::error::ebadfd;
 use crate::net::gate::Gate;
 use crate::net::gate::GateState;
 use crate::net::gate::Inside;
@@ -23,8 +24,8 @@ pub(crate) type Queue = RingSock<QueueData>;
 pub(crate) enum State {
     /// Of no device yet.
     Unbound,
-    /// In use, as the transmit queue of this index.
-    Active(u16),
+    /// In use: packets come to it.
+    Active,
     /// Detached by its owner: it gets no packets, and may be attached again.
     Disabled,
     /// Its device is gone. Its file may be bound to another one.
@@ -37,7 +38,7 @@ impl GateState for State {
             Self::Unbound => 0,
             Self::Dead => 1,
             Self::Disabled => 2,
-            Self::Active(index) => 3 + index,
+            Self::Active => 3,
         }
     }
 
@@ -46,12 +47,12 @@ impl GateState for State {
             0 => Self::Unbound,
             1 => Self::Dead,
             2 => Self::Disabled,
-            index => Self::Active(index - 3),
+            _ => Self::Active,
         }
     }
 
     fn is_open(self) -> bool {
-        matches!(self, Self::Active(_) | Self::Disabled)
+        matches!(self, Self::Active | Self::Disabled)
     }
 }
 
@@ -59,18 +60,15 @@ impl GateState for State {
 pub(crate) struct Bound {
     /// The device, referenced.
     pub(crate) dev: ARef<NetDevice<Device>>,
-    /// The queue's member number in the device, fixed while it is bound.
-    pub(crate) member: u16,
     /// How packets were laid out when the queue was bound.
     layout: Layout,
 }
 
 impl Bound {
     /// The bond of a queue to `dev`.
-    pub(super) fn new(dev: &NetDevice<Device>, member: u16, layout: Layout) -> Self {
+    pub(super) fn new(dev: &NetDevice<Device>, layout: Layout) -> Self {
         Self {
             dev: dev.into(),
-            member,
             layout,
         }
     }
@@ -100,6 +98,8 @@ pub(crate) struct QueueData {
     pub(super) gate: Gate<State, Bound>,
     /// The [`Layout`] of the last binding, for who lays packets out before entering.
     layout: Atomic<u32>,
+    /// The number of the transmit queue that this is, fixed while it is bound.
+    member: Atomic<u32>,
     /// The index that the next device of this file is to have, or 0.
     pub(super) ifindex: RtnlCell<i32>,
 }
@@ -113,6 +113,7 @@ impl QueueData {
         Self {
             gate: Gate::new(State::Unbound),
             layout: Atomic::<u32>::new(0),
+            member: Atomic::<u32>::new(0),
             ifindex: RtnlCell::new(0),
         }
     }
@@ -126,13 +127,24 @@ impl QueueData {
     /// Whether packets may be put into the ring. Asked under the ring's producer lock.
     #[inline]
     pub(crate) fn is_active(&self) -> bool {
-        matches!(self.state(), State::Active(_))
+        self.state() == State::Active
     }
 
     /// Whether the queue has a device.
     #[inline]
     pub(crate) fn is_bound(&self) -> bool {
         self.state().is_open()
+    }
+
+    /// The number of the transmit queue that a bound queue is.
+    #[inline]
+    pub(crate) fn member(&self) -> u8 {
+        self.member.load(Relaxed) as u8
+    }
+
+    /// Says which transmit queue this will be.
+    pub(super) fn set_member(&self, member: u8) {
+        self.member.store(u32::from(member), Relaxed);
     }
 
     /// Enters the queue, for a bounded time and not while waiting for user space.
@@ -142,7 +154,7 @@ impl QueueData {
     /// `EBADFD` when the queue has no device.
     #[inline]
     pub(crate) fn enter(&self) -> Result<User<'_>> {
-        self.gate.enter().map_err(|_| EBADFD)
+        self.gate.enter().map_err(|_| ebadfd())
     }
 
     /// Enters the queue if it is bound as it was when `layout` was asked for.
@@ -154,7 +166,7 @@ impl QueueData {
     pub(crate) fn enter_as(&self, layout: Layout) -> Result<User<'_>> {
         let user = self.enter()?;
         if user.layout != layout {
-            return Err(EBADFD);
+            return Err(ebadfd());
         }
         Ok(user)
     }
@@ -167,7 +179,7 @@ impl QueueData {
     #[inline]
     pub(crate) fn layout(&self) -> Result<Layout> {
         if !self.is_bound() {
-            return Err(EBADFD);
+            return Err(ebadfd());
         }
         Ok(Layout(self.layout.load(Relaxed)))
     }

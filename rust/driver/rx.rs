@@ -49,7 +49,7 @@ pub(super) fn write(queue: &Queue, from: &mut IovIterSource<'_>) -> Result<usize
     let user = queue.enter_as(layout)?;
     let accepted = skb.and_then(|skb| identify(skb, &user, flags, proto));
     match accepted {
-        Ok(skb) => deliver(skb, &user, len),
+        Ok(skb) => deliver(skb, queue, &user, len),
         Err(e) => {
             user.dev.count_rx_dropped();
             return Err(e);
@@ -94,12 +94,12 @@ fn ip_protocol(skb: &SkBuff) -> Result<[u8; 2]> {
 
 /// Hands a packet of `len` bytes to the stack and notes where its flow is written.
 #[inline]
-fn deliver(mut skb: SkBuff, user: &User<'_>, len: usize) {
+fn deliver(mut skb: SkBuff, queue: &Queue, user: &User<'_>, len: usize) {
     let dev = &user.dev;
-    if let State::Active(index) = user.state() {
-        skb.record_rx_queue(index);
+    if user.state() == State::Active {
+        skb.record_rx_queue(u16::from(queue.member()));
         if let (2.., Some(steering)) = (dev.active(), dev.steering()) {
-            steering.learn(skb.hash_symmetric(), user.member);
+            steering.learn(skb.hash_symmetric(), queue.member());
         }
     }
     skb.receive();

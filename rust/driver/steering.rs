@@ -2,111 +2,239 @@
 
 //! Which queue a flow goes to.
 //!
-//! A flow that was written on a queue comes back on it ([`super::flow`]). Any other goes by an
-//! indirection table: the top bits of its hash choose a bucket, and the bucket names a queue. When
-//! a queue comes or goes, only the buckets that it gets or had change hands; the other flows stay.
+//! Each flow has a *lane*: the transmit queue, and so the qdisc, that its packets take. A flow that
+//! was written on a queue comes back on it ([`super::flow`]); for any other the top bits of its hash
+//! choose a bucket, and an indirection table names the bucket's lane.
 //!
-//! While a change is made, and for a grace period after it, a packet that was steered before it can
-//! still be on its way: until then the queue is asked for once more where packets are put in.
+//! A queue's member number is that of its transmit queue. While the queue of a lane is away, the
+//! lane stays, so that no packet overtakes another in a qdisc; but its packets go to heirs, which a
+//! second table names for each bucket.
 //!
-//! Both tables name a queue by its member number, which it keeps while it is bound. The transmit
-//! queue index, which the stack wants dense, is looked up last.
+//! Lanes change hands only when a queue comes whose number was never used since the interface went
+//! up. Then, and for a grace period after it, a packet that chose its lane before can still be on
+//! its way: until it is over, the lane is looked up once more where packets are put in.
 
+use super::device::MAX_QUEUES;
 use super::flow::FlowTable;
+use crate::net::module;
 use crate::net::rcu::Settling;
 use kernel::prelude::*;
-use kernel::sync::atomic::Acquire;
 use kernel::sync::atomic::Atomic;
 use kernel::sync::atomic::Relaxed;
-use kernel::sync::atomic::Release;
 use kernel::sync::SetOnce;
 
 const BUCKETS: usize = 256;
 
-/// In a table: no queue.
-const NONE: u32 = u32::MAX;
-
-/// In a place: not active.
-const NO_INDEX: u16 = u16::MAX;
-
 /// The steering of a multi-queue device. Changed under RTNL, read by anybody.
 pub(crate) struct Steering {
-    /// Bucket to member.
-    buckets: KVec<Atomic<u32>>,
-    /// Member to [`Place`].
-    places: KVec<Atomic<u32>>,
-    /// Transmit queue index to member.
-    members: KVec<Atomic<u32>>,
+    lanes: Table,
+    /// Who gets the packets of a lane whose queue is away. Changed under the producer lock of the
+    /// queue that is replaced.
+    heirs: Table,
     /// Made when there is a second queue to choose.
     flows: SetOnce<FlowTable>,
-    /// Of the last change.
+    /// Of the last change of lanes.
     settling: Settling,
 }
 
-/// Where a member is: its transmit queue, and a number that changes each time it leaves, so that
-/// what was learned of it before is forgotten at once.
+/// An indirection table: bucket to member.
+struct Table(KVec<Atomic<u32>>);
+
+/// A set of members.
 #[derive(Clone, Copy)]
-struct Place {
-    index: u16,
-    generation: u16,
+pub(crate) struct Members([bool; MAX_QUEUES]);
+
+/// New contents of the tables, before they are used.
+pub(crate) struct Plan {
+    lanes: [u8; BUCKETS],
+    heirs: [u8; BUCKETS],
+    active: Members,
+    moves_lanes: bool,
 }
 
-/// A new content of the indirection table, before it is used.
-pub(crate) struct Plan([u16; BUCKETS]);
+/// What happens to buckets of a table.
+#[derive(Clone, Copy)]
+enum Deal {
+    /// A member leaves: its buckets go to the others, and no others do.
+    Leave,
+    /// This one comes: it gets what others have beyond their share, and nobody else gets any.
+    Join(u8),
+    /// All may go anywhere.
+    Level,
+}
+
+/// Deals buckets in shares that are as equal as they can be.
+struct Dealer<'a> {
+    to: &'a Members,
+    shares: [u16; MAX_QUEUES],
+    /// What everybody gets.
+    fair: u16,
+    /// How many get one more.
+    extra: u16,
+    next: usize,
+}
 
 fn bucket(hash: u32) -> usize {
     (hash >> 24) as usize
 }
 
-fn cells(n: usize, value: u32) -> Result<KVec<Atomic<u32>>> {
-    let mut cells = KVec::with_capacity(n, GFP_KERNEL)?;
-    for _ in 0..n {
-        cells.push(Atomic::<u32>::new(value), GFP_KERNEL)?;
+impl Table {
+    fn new() -> Result<Self> {
+        let mut cells = KVec::with_capacity(BUCKETS, GFP_KERNEL)?;
+        for _ in 0..BUCKETS {
+            cells.push(Atomic::<u32>::new(0), GFP_KERNEL)?;
+        }
+        Ok(Self(cells))
     }
-    Ok(cells)
-}
 
-impl Place {
-    /// The place of a member that was never active. Generation 0 is left to empty flow entries.
-    const NEW: Self = Self {
-        index: NO_INDEX,
-        generation: 1,
-    };
+    #[inline]
+    fn get(&self, bucket: usize) -> u8 {
+        self.0[bucket].load(Relaxed) as u8
+    }
 
-    fn from_bits(bits: u32) -> Self {
-        Self {
-            index: bits as u16,
-            generation: (bits >> 16) as u16,
+    fn snapshot(&self) -> [u8; BUCKETS] {
+        core::array::from_fn(|bucket| self.get(bucket))
+    }
+
+    /// Takes over those buckets of `new` that are now of a member that `of` holds for.
+    fn apply(&self, new: &[u8; BUCKETS], of: impl Fn(u8) -> bool) {
+        for (cell, member) in self.0.iter().zip(new) {
+            let old = cell.load(Relaxed) as u8;
+            if old != *member && of(old) {
+                cell.store(u32::from(*member), Relaxed);
+            }
         }
     }
 
-    fn into_bits(self) -> u32 {
-        u32::from(self.generation) << 16 | u32::from(self.index)
+    /// The members that have a bucket.
+    fn owners(&self) -> Members {
+        let mut owners = Members::none();
+        for bucket in 0..BUCKETS {
+            owners.insert(self.get(bucket));
+        }
+        owners
     }
 
-    fn active_index(self) -> Option<u16> {
-        (self.index != NO_INDEX).then_some(self.index)
+    /// The table dealt to `to`. A bucket that is `fixed` goes there.
+    fn deal(&self, to: &Members, how: Deal, fixed: impl Fn(usize) -> Option<u8>) -> [u8; BUCKETS] {
+        let mut dealer = Dealer::new(to);
+        let mut dealt = [None; BUCKETS];
+        for (bucket, member) in dealt.iter_mut().enumerate() {
+            *member = fixed(bucket);
+            member.map(|member| dealer.give(member));
+        }
+        for (bucket, member) in dealt.iter_mut().enumerate() {
+            let old = self.get(bucket);
+            *member = member.or_else(|| match how {
+                Deal::Leave => to.contains(old).then(|| dealer.give(old)),
+                _ => dealer.take(old),
+            });
+        }
+        dealt.map(|member| match (member, how) {
+            (Some(member), _) | (None, Deal::Join(member)) => member,
+            _ => dealer.any(),
+        })
+    }
+}
+
+impl Members {
+    /// The empty set.
+    pub(crate) const fn none() -> Self {
+        Self([false; MAX_QUEUES])
+    }
+
+    /// Adds a member.
+    pub(crate) fn insert(&mut self, member: u8) {
+        self.0[usize::from(member)] = true;
+    }
+
+    /// Takes a member out.
+    pub(crate) fn remove(&mut self, member: u8) {
+        self.0[usize::from(member)] = false;
+    }
+
+    /// Whether `member` is one.
+    pub(crate) fn contains(&self, member: u8) -> bool {
+        self.0[usize::from(member)]
+    }
+
+    /// All of them, the lowest first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = u8> + '_ {
+        (0..=u8::MAX).filter(|member| self.contains(*member))
+    }
+
+    fn len(&self) -> usize {
+        self.iter().count()
+    }
+}
+
+impl<'a> Dealer<'a> {
+    fn new(to: &'a Members) -> Self {
+        let n = to.len().max(1);
+        Self {
+            to,
+            shares: [0; MAX_QUEUES],
+            fair: (BUCKETS / n) as u16,
+            extra: (BUCKETS % n) as u16,
+            next: 0,
+        }
+    }
+
+    /// Gives `member` a bucket, whatever it has.
+    fn give(&mut self, member: u8) -> u8 {
+        let share = &mut self.shares[usize::from(member)];
+        *share += 1;
+        if *share > self.fair {
+            self.extra = self.extra.saturating_sub(1);
+        }
+        member
+    }
+
+    /// Gives `member` a bucket if it may have one more.
+    fn take(&mut self, member: u8) -> Option<u8> {
+        let limit = self.fair + u16::from(self.extra > 0);
+        if !self.to.contains(member) || self.shares[usize::from(member)] >= limit {
+            return None;
+        }
+        Some(self.give(member))
+    }
+
+    /// Gives a bucket to who may have one more, each in turn.
+    fn any(&mut self) -> u8 {
+        for _ in 0..MAX_QUEUES {
+            let member = self.next as u8;
+            self.next = (self.next + 1) % MAX_QUEUES;
+            if let Some(member) = self.take(member) {
+                return member;
+            }
+        }
+        // Fixed buckets went beyond somebody's share.
+        self.to.iter().next().unwrap_or(0)
     }
 }
 
 impl Plan {
-    /// The member that flow `hash` will go to.
-    pub(crate) fn member(&self, hash: u32) -> u16 {
-        self.0[bucket(hash)]
+    /// The member that gets the packets of a flow, known by its hash and what was learned of it.
+    fn recipient(&self, hash: u32, learned: Option<u8>) -> u8 {
+        let lane = learned.unwrap_or(self.lanes[bucket(hash)]);
+        if self.active.contains(lane) {
+            lane
+        } else {
+            self.heirs[bucket(hash)]
+        }
     }
 }
 
 impl Steering {
-    /// Steering for up to `max_queues` members. May sleep.
+    /// Steering in which all is of member 0. May sleep.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn new(max_queues: usize) -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         Ok(Self {
-            buckets: cells(BUCKETS, NONE)?,
-            places: cells(max_queues, Place::NEW.into_bits())?,
-            members: cells(max_queues, NONE)?,
+            lanes: Table::new()?,
+            heirs: Table::new()?,
             flows: SetOnce::new(),
             settling: Settling::new(),
         })
@@ -119,178 +247,113 @@ impl Steering {
     /// `ENOMEM`.
     pub(crate) fn prepare_flows(&self) -> Result {
         if self.flows.as_ref().is_none() {
-            let ageing = crate::module_parameters::flow_ageing.value();
+            let ageing = module::param(crate::module_parameters::flow_ageing.value());
             self.flows.populate(FlowTable::new(ageing)?);
         }
         Ok(())
     }
 
-    /// Queues begin to come or go.
-    pub(crate) fn begin_change(&self) {
-        self.settling.begin();
-    }
-
-    /// All is as it will be.
-    pub(crate) fn end_change(&self) {
-        self.settling.end();
-    }
-
-    /// Whether a packet may go where it was steered a moment ago. Under RCU.
-    #[inline]
-    pub(crate) fn is_settled(&self) -> bool {
-        self.settling.is_settled()
-    }
-
-    /// The member with a transmit queue.
-    pub(crate) fn member_at(&self, index: u16) -> Option<u16> {
-        let member = self.members.get(usize::from(index))?.load(Relaxed);
-        u16::try_from(member).ok()
-    }
-
-    fn place(&self, member: u16) -> Option<Place> {
-        let cell = self.places.get(usize::from(member))?;
-        // A place that is cleared was read after the buckets that were given away before.
-        Some(Place::from_bits(cell.load(Acquire)))
-    }
-
-    fn set_place(&self, member: u16, place: Place) {
-        if let Some(cell) = self.places.get(usize::from(member)) {
-            cell.store(place.into_bits(), Release);
+    /// Forgets what was learned of flows.
+    pub(crate) fn forget_flows(&self) {
+        if let Some(flows) = self.flows.as_ref() {
+            flows.clear();
         }
     }
 
     /// Notes that flow `hash` was written on `member` just now.
     #[inline]
-    pub(crate) fn learn(&self, hash: u32, member: u16) {
-        if let (Some(flows), Some(place)) = (self.flows.as_ref(), self.place(member)) {
-            flows.learn(hash, member as u8, place.generation);
+    pub(crate) fn learn(&self, hash: u32, member: u8) {
+        if let Some(flows) = self.flows.as_ref() {
+            flows.learn(hash, member);
         }
     }
 
-    /// The member on which flow `hash` was written of late, if it is still active.
     #[inline]
-    fn learned(&self, hash: u32) -> Option<(u16, u16)> {
-        let (member, generation) = self.flows.as_ref()?.lookup(hash)?;
-        let place = self.place(u16::from(member))?;
-        let index = place.active_index()?;
-        (place.generation == generation).then_some((u16::from(member), index))
+    fn learned(&self, hash: u32) -> Option<u8> {
+        self.flows.as_ref()?.lookup(hash)
     }
 
-    /// The transmit queue for flow `hash`, if any queue is active.
+    /// The lane of flow `hash`.
     #[inline]
-    pub(crate) fn select(&self, hash: u32) -> Option<u16> {
-        if let Some((_, index)) = self.learned(hash) {
-            return Some(index);
-        }
-        let member = self.buckets[bucket(hash)].load(Relaxed);
-        self.place(u16::try_from(member).ok()?)?.active_index()
-    }
-
-    /// The member that flow `hash` goes to once `plan` is in use.
-    pub(crate) fn heir(&self, hash: u32, plan: &Plan) -> u16 {
+    pub(crate) fn lane(&self, hash: u32) -> u8 {
         self.learned(hash)
-            .map_or(plan.member(hash), |(member, _)| member)
+            .unwrap_or_else(|| self.lanes.get(bucket(hash)))
     }
 
-    /// The same for a plan in which `leaving` has no part.
-    pub(crate) fn heir_but(&self, leaving: u16, hash: u32, plan: &Plan) -> u16 {
-        self.learned(hash)
-            .map(|(member, _)| member)
-            .filter(|member| *member != leaving)
-            .unwrap_or(plan.member(hash))
+    /// Whether everybody knows the lanes of today. Under RCU.
+    #[inline]
+    pub(crate) fn is_settled(&self) -> bool {
+        self.settling.is_settled()
     }
 
-    /// How many buckets each member has.
-    fn shares(&self) -> [u16; BUCKETS] {
-        let mut shares = [0; BUCKETS];
-        for cell in self.buckets.iter() {
-            if let Some(share) = shares.get_mut(cell.load(Relaxed) as usize) {
-                *share += 1;
-            }
+    /// The member that gets the packets of flow `hash` while the queue of its lane is away.
+    #[inline]
+    pub(crate) fn heir(&self, hash: u32) -> u8 {
+        self.heirs.get(bucket(hash))
+    }
+
+    /// The member that gets the packets of flow `hash` when `plan` is in use.
+    pub(crate) fn recipient(&self, hash: u32, plan: &Plan) -> u8 {
+        plan.recipient(hash, self.learned(hash))
+    }
+
+    /// The tables when `active` are the queues left: lanes stay.
+    pub(crate) fn plan_without(&self, active: Members) -> Plan {
+        self.plan(active, Deal::Leave, self.lanes.snapshot(), false)
+    }
+
+    /// The tables when `joining` is one of `active`: it gets its lanes back, or a share of all.
+    pub(crate) fn plan_with(&self, joining: u8, active: Members) -> Plan {
+        let how = Deal::Join(joining);
+        let mut owners = self.lanes.owners();
+        if owners.contains(joining) {
+            return self.plan(active, how, self.lanes.snapshot(), false);
         }
-        shares
+        owners.insert(joining);
+        let lanes = self.lanes.deal(&owners, how, |_| None);
+        self.plan(active, how, lanes, true)
     }
 
-    /// The table without `leaving`, one of `active`: its buckets are dealt to the others, none of
-    /// which gets more than its share. `None` when there is no other.
-    pub(crate) fn plan_without(&self, leaving: u16, active: u32) -> Option<Plan> {
-        let others = active.checked_sub(1).filter(|n| *n > 0)?;
-        let fair = (BUCKETS as u32).div_ceil(others) as u16;
-        let mut shares = self.shares();
-        let mut heirs = self.members[..active as usize]
-            .iter()
-            .map(|cell| cell.load(Relaxed) as u16)
-            .filter(|member| *member != leaving)
-            .cycle();
-        let mut plan = [0; BUCKETS];
-        for (to, from) in plan.iter_mut().zip(self.buckets.iter()) {
-            *to = from.load(Relaxed) as u16;
-            if *to == leaving {
-                *to = heirs.find(|heir| shares[usize::from(*heir)] < fair)?;
-                shares[usize::from(*to)] += 1;
-            }
-        }
-        Some(Plan(plan))
-    }
-
-    /// The table with `joining`, now one of `active`: it gets its share of the buckets, from those
-    /// that have more.
-    pub(crate) fn plan_with(&self, joining: u16, active: u32) -> Plan {
-        let fair = (BUCKETS as u32 / active.max(1)) as u16;
-        let mut shares = self.shares();
-        let mut missing = fair.saturating_sub(shares[usize::from(joining)]);
-        let mut plan = [joining; BUCKETS];
-        for (to, from) in plan.iter_mut().zip(self.buckets.iter()) {
-            let owner = from.load(Relaxed) as usize;
-            let Some(share) = shares.get_mut(owner).filter(|_| active > 1) else {
-                continue;
-            };
-            if missing > 0 && owner != usize::from(joining) && *share > fair {
-                *share -= 1;
-                missing -= 1;
-            } else {
-                *to = owner as u16;
-            }
-        }
-        Plan(plan)
-    }
-
-    /// A member that has buckets which it has not in `plan`.
-    pub(crate) fn next_donor(&self, plan: &Plan) -> Option<u16> {
-        let mut owners = self.buckets.iter().map(|cell| cell.load(Relaxed));
-        let mut to = plan.0.iter();
-        owners.find_map(|owner| (u32::from(*to.next()?) != owner).then_some(owner as u16))
-    }
-
-    /// Puts a planned table in use, as far as it concerns the buckets of `owner`.
-    pub(crate) fn apply(&self, plan: &Plan, owner: u16) {
-        for (cell, member) in self.buckets.iter().zip(plan.0) {
-            let old = cell.load(Relaxed);
-            if old as u16 == owner && old != u32::from(member) {
-                cell.store(u32::from(member), Relaxed);
-            }
+    fn plan(&self, active: Members, how: Deal, lanes: [u8; BUCKETS], moves_lanes: bool) -> Plan {
+        // No heir where there is no need of one.
+        let fixed = |bucket: usize| Some(lanes[bucket]).filter(|lane| active.contains(*lane));
+        Plan {
+            lanes,
+            heirs: self.heirs.deal(&active, how, fixed),
+            active,
+            moves_lanes,
         }
     }
 
-    /// Says that `member` is the transmit queue `index` from now on.
-    pub(crate) fn set_index(&self, member: u16, index: u16) {
-        if let Some(cell) = self.members.get(usize::from(index)) {
-            cell.store(u32::from(member), Relaxed);
+    /// A change begins.
+    pub(crate) fn begin_change(&self, plan: &Plan) {
+        if plan.moves_lanes {
+            self.settling.begin();
         }
-        let generation = self.place(member).unwrap_or(Place::NEW).generation;
-        self.set_place(member, Place { index, generation });
     }
 
-    /// Says that `member` is not active any more, and forgets the flows that were learned on it.
-    pub(crate) fn clear_index(&self, member: u16) {
-        let old = self.place(member).unwrap_or(Place::NEW).generation;
-        let generation = old.wrapping_add(1).max(1);
-        self.set_place(
-            member,
-            Place {
-                generation,
-                ..Place::NEW
-            },
-        );
+    /// The change is made.
+    pub(crate) fn end_change(&self, plan: &Plan) {
+        if plan.moves_lanes {
+            self.settling.end();
+        }
+    }
+
+    /// Puts a plan in use, as far as it takes something from `owner`.
+    pub(crate) fn apply(&self, plan: &Plan, owner: u8) {
+        self.heirs.apply(&plan.heirs, |old| old == owner);
+        self.lanes.apply(&plan.lanes, |old| old == owner);
+    }
+
+    /// Puts all of a plan in use.
+    pub(crate) fn apply_all(&self, plan: &Plan) {
+        self.heirs.apply(&plan.heirs, |_| true);
+        self.lanes.apply(&plan.lanes, |_| true);
+    }
+
+    /// Deals the lanes to `active` while nothing is sent.
+    pub(crate) fn rebalance(&self, active: Members) {
+        let lanes = self.lanes.deal(&active, Deal::Level, |_| None);
+        self.apply_all(&self.plan(active, Deal::Level, lanes, true));
     }
 }

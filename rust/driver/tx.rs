@@ -28,20 +28,19 @@ const VLAN_LEN: usize = 4;
 /// Takes a packet from the stack and puts it in the queue of its flow.
 #[inline]
 pub(super) fn start_xmit(dev: &NetDevice<Device>, skb: SkBuff, rcu: &rcu::Guard) -> TxStatus {
-    let mut txq = skb.queue_mapping();
+    let mut lane = skb.queue_mapping();
     let mut skb = match skb.detach_from_sender() {
         Ok(skb) => skb,
         Err(skb) => return drop_packet(dev, skb, DropReason::UCOPY_FAULT),
     };
-    // The queue that the stack chose may have left meanwhile: then its flows have gone to others.
+    // A queue that leaves, or one that comes, may change what was found. Then the lock that the
+    // packet waited for was released after the steering had changed: look again.
     loop {
-        let queue = dev.slot(txq).and_then(|slot| slot.load(rcu));
-        if let Some(queue) = queue {
-            let open =
-                |skb: &SkBuff| queue.is_active() && dev.steers_to(queue, || skb.hash_symmetric());
+        if let Some(queue) = dev.recipient(lane, || skb.hash_symmetric(), rcu) {
+            let open = |skb: &SkBuff| dev.is_recipient(queue, lane, || skb.hash_symmetric(), rcu);
             match queue.ring().produce_if(skb, open) {
                 Ok(()) => {
-                    dev.trans_update(txq);
+                    dev.trans_update(lane);
                     queue.data_ready();
                     return TxStatus::Ok;
                 }
@@ -49,17 +48,10 @@ pub(super) fn start_xmit(dev: &NetDevice<Device>, skb: SkBuff, rcu: &rcu::Guard)
                 Err((Refused::Closed, back)) => skb = back,
             }
         }
-        let Some(other) = dev.select(|| skb.hash_symmetric()) else {
-            return drop_packet(dev, skb, DropReason::DEV_READY);
-        };
-        // Only the last queue leaves without another that its flows go to. With more of them, the
-        // lock that the packet waited for was released after the steering had changed.
-        let same = other == txq && dev.slot(other).is_none_or(|slot| slot.holds(queue));
-        let active = queue.is_some_and(|queue| queue.is_active());
-        if same && !active && dev.active() <= 1 {
+        if dev.active() == 0 {
             return drop_packet(dev, skb, DropReason::DEV_READY);
         }
-        txq = other;
+        lane = dev.lane(lane, || skb.hash_symmetric());
     }
 }
 

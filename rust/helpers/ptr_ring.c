@@ -50,14 +50,11 @@ void rtun_ptr_ring_unlock_both(struct ptr_ring *r)
 }
 
 /* For a second ring while the first one's locks are held. */
-void rtun_ptr_ring_producer_lock_nested(struct ptr_ring *r)
+void rtun_ptr_ring_lock_both_nested(struct ptr_ring *r)
 {
+	local_bh_disable();
+	spin_lock_nested(&r->consumer_lock, SINGLE_DEPTH_NESTING);
 	spin_lock_nested(&r->producer_lock, SINGLE_DEPTH_NESTING);
-}
-
-void rtun_ptr_ring_producer_unlock_nested(struct ptr_ring *r)
-{
-	spin_unlock(&r->producer_lock);
 }
 
 int rtun___ptr_ring_produce(struct ptr_ring *r, void *entry)

@@ -87,7 +87,10 @@ impl<T: Listener> Registration<T> {
         let mut rtnl = unsafe { Rtnl::assume_held() };
         match T::event(dev, event, &mut rtnl) {
             Ok(()) => bindings::NOTIFY_DONE as c_int,
-            Err(_) => bindings::NOTIFY_BAD as c_int,
+            // As notifier_from_errno() has it.
+            Err(e) => {
+                bindings::NOTIFY_STOP_MASK as c_int | (bindings::NOTIFY_OK as c_int - e.to_errno())
+            }
         }
     }
 }

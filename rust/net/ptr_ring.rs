@@ -4,10 +4,11 @@
 //!
 //! C header: [`include/linux/ptr_ring.h`](srctree/include/linux/ptr_ring.h)
 //!
-//! Lock order: consumer lock, producer lock, producer lock of another ring (nested). The producer
-//! lock is taken with softirqs off, the consumer lock in process context.
+//! Lock order: consumer lock, producer lock, then both of another ring (nested). The producer lock
+//! is taken with softirqs off, the consumer lock in process context.
 
 use crate::bindings;
+use crate::net::rtnl::Rtnl;
 use core::ffi::c_void;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
@@ -215,24 +216,19 @@ impl<T: RingEntry> Locked<'_, T> {
         NonNull::new(ptr).map(|ptr| unsafe { T::from_ptr(ptr) })
     }
 
-    /// Hands `entry` to another ring, which must not be this one.
-    ///
-    /// # Errors
-    ///
-    /// The entry comes back when there is no room.
-    pub(crate) fn hand_to(&self, other: &PtrRing<T>, entry: T) -> Result<(), T> {
-        let ring = other.as_raw();
-        if ring == self.0.as_raw() {
-            return Err(entry);
+    /// Locks a second ring too. `None` if it is this one.
+    pub(crate) fn lock_other<'b>(
+        &'b self,
+        other: &'b PtrRing<T>,
+        _: &Rtnl,
+    ) -> Option<Locked<'b, T>> {
+        if other.as_raw() == self.0.as_raw() {
+            return None;
         }
-        // SAFETY: The ring is initialised and another one; one task hands over at a time, since it
-        // holds RTNL, so that the nesting cannot turn around.
-        unsafe {
-            bindings::rtun_ptr_ring_producer_lock_nested(ring);
-            let result = PtrRing::produce_locked(ring, entry);
-            bindings::rtun_ptr_ring_producer_unlock_nested(ring);
-            result
-        }
+        // SAFETY: The ring is initialised and another one; the guard unlocks. One task locks two
+        // rings at a time, since it holds RTNL, so that the nesting cannot turn around.
+        unsafe { bindings::rtun_ptr_ring_lock_both_nested(other.as_raw()) };
+        Some(Locked(other, NotThreadSafe))
     }
 
     /// Makes the room of consumed entries usable at once, not a batch later.
@@ -241,7 +237,7 @@ impl<T: RingEntry> Locked<'_, T> {
         unsafe { bindings::rtun___ptr_ring_zero_tail(self.0.as_raw()) };
     }
 
-    /// Puts `entry` back behind what is there.
+    /// Puts `entry` behind what is there.
     ///
     /// # Errors
     ///
@@ -254,7 +250,7 @@ impl<T: RingEntry> Locked<'_, T> {
 
 impl<T: RingEntry> Drop for Locked<'_, T> {
     fn drop(&mut self) {
-        // SAFETY: Taken in `PtrRing::lock`.
+        // SAFETY: Taken in `PtrRing::lock` or `Locked::lock_other`.
         unsafe { bindings::rtun_ptr_ring_unlock_both(self.0.as_raw()) };
     }
 }

@@ -5,6 +5,7 @@
 //! C header: [`include/linux/rcupdate.h`](srctree/include/linux/rcupdate.h)
 
 use crate::bindings;
+use crate::net::rtnl::Rtnl;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 use kernel::sync::aref::ARef;
@@ -23,7 +24,7 @@ use kernel::sync::rcu::Guard;
 /// section that was running then has ended.
 pub(crate) unsafe trait RcuFreed: AlwaysRefCounted {}
 
-/// A place that holds a reference to a `T` or nothing, read under RCU without a lock.
+/// A place that holds a reference to a `T` or nothing: written under RTNL, read under RCU.
 ///
 /// # Invariants
 ///
@@ -45,25 +46,30 @@ impl<T: RcuFreed> RcuSlot<T> {
         unsafe { ptr.as_ref() }
     }
 
+    /// What the slot holds, which only the caller can change.
+    pub(crate) fn get(&self, _: &Rtnl) -> Option<ARef<T>> {
+        let ptr = self.0.load(Relaxed) as *const T;
+        // SAFETY: The slot owns a reference, and only who holds RTNL takes it away.
+        unsafe { ptr.as_ref() }.map(ARef::from)
+    }
+
     /// Publishes `new` and gives back what was there.
-    pub(crate) fn replace(&self, new: Option<ARef<T>>) -> Option<ARef<T>> {
+    pub(crate) fn replace(&self, new: Option<ARef<T>>, _: &Rtnl) -> Option<ARef<T>> {
+        self.swap(new)
+    }
+
+    fn swap(&self, new: Option<ARef<T>>) -> Option<ARef<T>> {
         let raw = new.map_or(0, |r| ARef::into_raw(r).as_ptr() as usize);
         // INVARIANT: The slot takes over the reference of `new`.
         let old = NonNull::new(self.0.xchg(raw, Full) as *mut T)?;
         // SAFETY: By the type invariant, the slot owned a reference, which it just gave up.
         Some(unsafe { ARef::from_raw(old) })
     }
-
-    /// Whether the slot holds `obj`, or nothing, at this moment.
-    #[inline]
-    pub(crate) fn holds(&self, obj: Option<&T>) -> bool {
-        self.0.load(Relaxed) == obj.map_or(0, |obj| core::ptr::from_ref(obj) as usize)
-    }
 }
 
 impl<T: RcuFreed> Drop for RcuSlot<T> {
     fn drop(&mut self) {
-        drop(self.replace(None));
+        drop(self.swap(None));
     }
 }
 
@@ -118,6 +124,7 @@ pub(crate) struct Barrier;
 
 impl Drop for Barrier {
     fn drop(&mut self) {
-        kernel::sync::rcu::rcu_barrier();
+        // SAFETY: It may sleep, as a module may where it ends.
+        unsafe { bindings::rcu_barrier() };
     }
 }
