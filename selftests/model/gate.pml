@@ -8,10 +8,15 @@
  *	changer()		who holds RTNL, rust/driver/lifecycle.rs
  *	  publish		Gate::publish: load, cmpxchg
  *	  wait_zero		rtun_wait_var_zero_mask(): wait_var_event()
- *	  open, change, ..	Gate::open, Gate::change + Leaving::wait, Gate::close, Gate::reap
+ *	  open, change, close,	Gate::open, Gate::change and Leaving::wait,
+ *	  reap			Gate::close, Gate::reap
  *
- * Checked: who is inside has a link; after the wait of a change nobody is inside
- * who entered before it; no count runs over or under; the changer's sleep ends.
+ * The word's atomic operations have full barriers, so that steps are seen in the
+ * order in which they are made.
+ *
+ * Checked: who is inside has a link, the same all the time; after the wait of a
+ * change nobody is inside who entered before it; no count runs over or under; the
+ * changer's sleep ends.
  */
 
 /* The word: state, phase, users of phase 1, users of phase 0. */
@@ -27,7 +32,7 @@
 #define UNBOUND		0
 #define DEAD		1
 #define DISABLED	2
-#define ACTIVE(index)	(3 + (index))
+#define ACTIVE		3
 #define OPEN(state)	((state) >= DISABLED)
 
 #ifndef NUSERS
@@ -35,6 +40,9 @@
 #endif
 #ifndef CALLS
 #define CALLS		3
+#endif
+#ifndef BINDINGS
+#define BINDINGS	2
 #endif
 
 byte word;		/* UNBOUND, phase 0, nobody */
@@ -61,7 +69,11 @@ proctype user(byte me)
 		old = word;
 retry:
 		if
+#ifdef BUG_ENTER_CLOSED
+		:: STATE(old) == UNBOUND -> goto closed
+#else
 		:: !OPEN(STATE(old)) -> goto closed
+#endif
 		:: else
 		fi;
 #ifdef BUG_ENTER_NO_RECHECK
@@ -192,44 +204,64 @@ inline open(state)
 #endif
 }
 
-inline close_and_reap()
+inline change(state)
 {
-#ifdef BUG_TAKE_BEFORE_PUBLISH
-	wait_zero(USERS);
-	link = 0;
+	publish(state);
+#ifndef BUG_NO_WAIT
+	wait_old()
+#endif
+}
+
+inline bind()
+{
+	open(DISABLED);
+	change(ACTIVE)
+}
+
+inline close()
+{
+#ifndef BUG_TAKE_BEFORE_PUBLISH
 	publish(DEAD);
-#else
-	publish(DEAD);
+#endif
+	skip
+}
+
+inline reap()
+{
 #ifndef BUG_REAP_NO_WAIT
 	wait_zero(USERS);
+#ifndef BUG_TAKE_BEFORE_PUBLISH
 	nobody_of_before();
 #endif
-	link = 0
 #endif
+	link = 0;
+#ifdef BUG_TAKE_BEFORE_PUBLISH
+	publish(DEAD);
+#endif
+	skip
 }
 
 proctype changer()
 {
-	byte old, i;
+	byte old, i, bindings;
 	bit old_phase;
 
-	open(ACTIVE(1));
-	publish(ACTIVE(0));		/* close_gap */
-	wait_old();
-	if
-	:: publish(DISABLED);		/* deactivate */
-	   wait_old();
-	   if
-	   :: publish(ACTIVE(0));	/* enable */
-	      wait_old()
-	   :: skip
-	   fi
-	:: skip
-	fi;
-	close_and_reap();
-	open(ACTIVE(0));		/* another device */
-	close_and_reap();
-	assert((word & USERS) == 0)
+	do
+	:: bindings == BINDINGS -> break
+	:: bindings < BINDINGS ->
+		bindings++;
+		bind();
+		if
+		:: change(DISABLED);		/* deactivate */
+		   if
+		   :: change(ACTIVE)		/* enable */
+		   :: true
+		   fi
+		:: true
+		fi;
+		close();
+		reap()
+	od
 }
 
 init {

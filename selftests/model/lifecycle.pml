@@ -6,79 +6,75 @@
  *	reader()	rust/driver/tx.rs: receive; rust/net/sock.rs: wait_interruptible
  *	poller()	rust/driver/file.rs: poll, then a read that does not wait
  *	writer()	rust/driver/rx.rs: write
- *	control()	ioctls and `ip link delete`
- *	rtnl()		rust/driver/lifecycle.rs, one operation after the other, as RTNL has it:
- *			enable, disable, close, device_gone, deactivate, close_gap
- *	fput()		the last reference to a file; lifecycle::close
+ *	control()	ioctls, close() and `ip link delete`
+ *	rtnl()		rust/driver/lifecycle.rs, one operation after the other, as RTNL has
+ *			it: enable, disable, close, device_gone, bind
  *
- * A step is what one lock or one atomic instruction makes one. The gate is that
- * of gate.pml, which also shows that who waits for its users is woken. RCU is
- * what it guarantees: what was let go is freed once the section has ended that
- * ran then. Of the steering, it has a bucket for each of two flows and the
- * indices; steering.pml has more. Memory is taken to be ordered: each place
- * where the order counts has a full barrier or a lock.
+ * Reader, poller and writer have queue 0, as far as READER, POLLER and WRITER say;
+ * control has both queues' files too.
+ *
+ * A step is what one lock or one atomic instruction makes one. The gate is that of
+ * gate.pml, which also shows that who waits for its users is woken. RCU is what it
+ * guarantees: what was let go is freed once the section has ended that ran then.
+ * Packets have no names and any lane: which goes where, and in which order, is in
+ * steering.pml. When the device goes, the stack has stopped to send.
  *
  * Checked: nobody uses what is freed; no packet is lost while a queue is active
- * and has room; a flow stays in order; sent = received + dropped + waiting; at
- * the end nobody sleeps who has a reason not to; deletion comes to its end even
- * though a reader or a writer never comes back from its user memory.
+ * and has room; sent = received + dropped + waiting; at the end nobody sleeps who
+ * has a reason not to, such as a packet, or a device that is gone, though the file
+ * be bound to another; nobody waits for ever; deletion comes to its end even though a
+ * reader or a writer never comes back from its user memory.
  */
 
 #define NONE		3
-#define FLOWS		2
 #ifndef PACKETS
 #define PACKETS		2
 #endif
 #ifndef OPS
 #define OPS		2
 #endif
-#define ROOM		2	/* of a ring */
+#ifndef ROOM
+#define ROOM		1	/* of a ring */
+#endif
 
 #define DEAD		1
 #define DISABLED	2
 #define ACTIVE		3
 #define BOUND(q)	(state[q] >= DISABLED)
 
-/* Queues: queue 0 has the reader and the writer, queue 1 the poller. */
+/* The queues. */
 byte state[2] = ACTIVE;
 bit phase[2];
 byte users[4];			/* of queue q in phase p: 2 * q + p */
-bit link[2] = 1;		/* the reference to the device */
+byte link[2] = 1;		/* the reference to the device: its number, or none */
+bit layout;			/* of queue 0: of the first binding, or of the second */
 bit producer[2], consumer[2];	/* a ring's locks */
-byte ring[4];			/* ROOM * q + i: a packet, its flow and number */
 byte waiting[2];		/* in the ring */
 bit queued[2], asleep[2];	/* the wait queue, and its only sleeper */
-byte queue_refs[2] = 3;		/* file, member, slot */
+byte queue_refs[2] = 2;		/* file, slot */
 bit queue_freed[2], queue_leaving[2];
-byte file_refs[2];
+byte file_refs[2] = 1;
 
-/* The device. */
-byte slot[2];
-byte place[2];			/* member to index */
-byte bucket[FLOWS];
+/* The devices: the stack's, and one to which file 0 may be bound after it. */
+bit slot[2] = 1;
+byte heirs[2];			/* of a flow whose lane is member i */
 byte nr_active = 2;
-bit member[2] = 1;
-bit settled = 1, changing;	/* settled, changing, or neither: a grace period runs */
 bit registered = 1, running = 1;
-byte dev_refs = 2;
-bit dev_freed;
+byte dev_refs[3];
+bit dev_freed[3];
 bit in_section;			/* the stack's RCU read-side section */
 
 /* What the test knows. */
-bit none_served;		/* no queue was active, for a moment at least */
 byte served = 2;
+bit none_served;		/* there was a moment without a queue in the packet's time */
 byte sent, received, dropped;
-byte last_sent[FLOWS], last_read[FLOWS];
 bit deleting, deleted;
-
-#define PACKET(f, n)	(((f) << 4) | (n))
-#define FLOW(p)		((p) >> 4)
-#define NUMBER(p)	((p) & 15)
+bit noted;			/* the layout with which a reader began */
 
 /* The operations. */
-mtype = { Attach, Detach, Close, Delete };
+mtype = { Attach, Detach, Close, Delete, Bind };
 chan call = [0] of { mtype, byte };
-chan done = [0] of { bit };	/* whether the caller has the device's end to do */
+chan done = [0] of { byte };	/* the device whose end the caller has to do, or 0 */
 
 /* ---- Memory ---- */
 
@@ -101,11 +97,6 @@ inline put_queue(q)
 	}
 }
 
-inline enter_section()
-{
-	in_section = 1
-}
-
 inline leave_section()
 {
 	d_step {
@@ -113,9 +104,7 @@ inline leave_section()
 		queue_freed[0] = queue_freed[0] || queue_leaving[0];
 		queue_freed[1] = queue_freed[1] || queue_leaving[1];
 		queue_leaving[0] = 0;
-		queue_leaving[1] = 0;
-		/* The earliest end that a grace period can have. */
-		settled = settled || !changing
+		queue_leaving[1] = 0
 	}
 }
 
@@ -137,7 +126,7 @@ inline enter(q)
 inline leave(q)
 {
 	d_step {
-		assert(link[q] && !dev_freed);
+		assert(link[q] && !dev_freed[link[q]]);
 		assert(users[2 * q + p] > 0);
 		users[2 * q + p]--;
 		in = 0;
@@ -150,7 +139,7 @@ inline publish(q, new)
 {
 	d_step {
 		if
-		:: state[q] == ACTIVE && (new) != ACTIVE ->
+		:: link[q] == 1 && state[q] == ACTIVE && (new) != ACTIVE ->
 			served--;
 			none_served = none_served || served == 0
 		:: else
@@ -177,37 +166,15 @@ inline unlock_both(q)
 	d_step { producer[q] = 0; consumer[q] = 0 }
 }
 
-inline push(q, packet)
-{
-	d_step {
-		assert(waiting[q] < ROOM);
-		ring[ROOM * q + waiting[q]] = packet;
-		waiting[q]++
-	}
-}
-
-inline pop(q, packet)
-{
-	d_step {
-		packet = ring[ROOM * q];
-		waiting[q]--;
-		ring[ROOM * q] = ring[ROOM * q + 1];
-		ring[ROOM * q + 1] = 0
-	}
-}
-
-/* Takes the oldest, or 0, under the consumer lock. */
-inline consume(q, packet)
+/* Sets got, under the consumer lock. */
+inline consume(q)
 {
 	atomic {
 		!consumer[q];
+		got = waiting[q] > 0;
 		if
-		:: waiting[q] > 0 ->
-			pop(q, packet);
-			assert(NUMBER(packet) > last_read[FLOW(packet)]);
-			last_read[FLOW(packet)] = NUMBER(packet);
-			received++
-		:: else -> packet = 0
+		:: got -> waiting[q]--; received++
+		:: else
 		fi
 	}
 }
@@ -223,53 +190,20 @@ inline wake(q)
 
 /* ---- The stack ---- */
 
-/* Device::select: counts, bucket and place are read one after the other. */
-inline steer(f, index)
+inline look_under_lock()
 {
-	do
-	:: atomic { nr_active == 0 -> index = NONE; break }
-	:: atomic { nr_active == 1 -> index = 0; break }
-	:: atomic { nr_active >= 2 -> index = bucket[f] };
-		index = place[index];
-#ifdef BUG_TORN_SELECT
-		break
-#else
-		/* The member left since its bucket was read, or it would have a place. */
-		if
-		:: index != NONE -> break
-		:: else
-		fi
-#endif
-	od
+	open = state[q] == ACTIVE;
+	if
+	:: open && q != lane ->
+		open = !(slot[lane] && state[lane] == ACTIVE);
+		open = open && heirs[lane] == q
+	:: else
+	fi
 }
-
-inline drop_unready()
-{
-	/* A packet may only be lost so while no queue was there for it. */
-	atomic { assert(none_served); dropped++ }
-}
-
-/* Device::steers_to: members are compared, since indices change between reads. */
-#ifdef BUG_COMPARE_INDEX
-#define ASK_AGAIN()	steer(f, other)
-#define STILL		(other == txq)
-#else
-#define ASK_AGAIN()	skip
-#define STILL		(bucket[f] == q)
-#endif
-
-/* Only the last queue can be named and yet take nothing. */
-#ifdef BUG_NO_RETRY
-#define GIVE_UP		(other == txq && slot[other] == q)
-#elif defined(BUG_NO_RETRY_OF_MANY)
-#define GIVE_UP		(other == txq && slot[other] == q && (q == NONE || state[q] != ACTIVE))
-#else
-#define GIVE_UP		(other == txq && slot[other] == q && nr_active <= 1 && (q == NONE || state[q] != ACTIVE))
-#endif
 
 proctype stack()
 {
-	byte f, n, txq = NONE, other = NONE, q = NONE;
+	byte lane, n, q = NONE;
 	bit open;
 
 	do
@@ -277,42 +211,38 @@ proctype stack()
 	:: n < PACKETS ->
 		atomic {
 			if
-			:: f = 0
-			:: f = 1
+			:: lane = 0
+			:: lane = 1
 			fi;
 			n++;
-			enter_section();
 			if
 			:: !running -> goto next
 			:: else
 			fi;
-			last_sent[f]++;
+			in_section = 1;
 			sent++;
 			none_served = (served == 0)
 		}
-		steer(f, txq);		/* select_queue */
+turn:
+		/* recipient */
+		q = (slot[lane] -> lane : NONE);
 		if
-		:: txq == NONE -> txq = 0
-		:: else
+		:: q != NONE && state[q] == ACTIVE
+		:: else ->
+			q = heirs[lane];
+			q = (slot[q] -> q : NONE)
 		fi;
-again:
-		q = slot[txq];
 		if
 		:: q != NONE ->
 			atomic { !producer[q] -> producer[q] = 1; assert(!queue_freed[q]) };
-			open = state[q] == ACTIVE;
-			if
-			:: open && !settled -> ASK_AGAIN(); open = STILL
-			:: else
-			fi;
+			look_under_lock();
 			if
 			:: open && waiting[q] < ROOM ->
-				push(q, PACKET(f, last_sent[f]));
-				producer[q] = 0;
-#ifndef BUG_NO_WAKE_READER
+				d_step { waiting[q]++; producer[q] = 0 };
+#ifndef BUG_NO_WAKE
 				wake(q);
 #endif
-				assert(!queue_freed[q] && !dev_freed);
+				assert(!queue_freed[q] && !dev_freed[1]);
 				goto next
 			:: open && waiting[q] == ROOM ->
 				d_step { producer[q] = 0; dropped++ };
@@ -321,16 +251,12 @@ again:
 			fi
 		:: else
 		fi;
-		steer(f, other);
 		if
-		:: other != NONE && !GIVE_UP -> txq = other; goto again
-		:: else -> drop_unready()
+		:: nr_active == 0 -> atomic { assert(none_served); dropped++ }
+		:: else -> goto turn
 		fi;
 next:
-		atomic {
-			leave_section();
-			txq = NONE; other = NONE; q = NONE; open = 0; f = 0
-		}
+		atomic { leave_section(); lane = 0; q = NONE; open = 0 }
 	od
 }
 
@@ -341,25 +267,29 @@ inline fput(q)
 {
 	atomic {
 		file_refs[q]--;
-		last = file_refs[q] == 0
+		gone = file_refs[q] == 0
 	}
 	if
-	:: last ->
+	:: gone ->
 		if
-		:: BOUND(q) -> call!Close(q); done?last; finish(last)
+		:: BOUND(q) -> call!Close(q); done?gone; finish()
 		:: else
 		fi;
 		put_queue(q)
 	:: else
-	fi
+	fi;
+	gone = 0
 }
 
 /* netdev_run_todo(), after RTNL: waits for the references, then frees. */
-inline finish(it)
+inline finish()
 {
 	if
-	:: it ->
-		d_step { dev_refs == 0 -> dev_freed = 1; deleted = 1 }
+	:: gone -> d_step {
+		dev_refs[gone] == 0 ->
+		dev_freed[gone] = 1;
+		deleted = deleted || gone == 1
+	   }
 	:: else
 	fi
 }
@@ -375,21 +305,47 @@ end_in_page_fault:
 	fi
 }
 
+#ifdef READER
+#ifdef BUG_NO_LAYOUT
+#define SAME		true
+#else
+#define SAME		(layout == noted)
+#endif
+
+/* Whether there is a device, of the binding with which the read began. */
+inline look_at_device()
+{
+	same = BOUND(0);
+	same = same && SAME
+}
+
 proctype reader()
 {
-	byte packet;
-	bit in, p, last;
+	byte gone;
+	bit in, p, got, same;
 
 	do
-	:: enter(0);
+	:: atomic { BOUND(0) -> noted = layout }
+retry:
+		enter(0);
 		if
-		:: !in -> break		/* EBADFD */
+		:: !in -> break			/* EBADFD */
 		:: else
 		fi;
-		consume(0, packet);
+		/* enter_as: of a second binding if the link is. */
+#ifdef BUG_NO_LAYOUT
+		same = 1;
+#else
+		same = ((link[0] == 2) == noted);
+#endif
 		if
-		:: packet ->
-			packet = 0;
+		:: !same -> leave(0); break	/* EBADFD */
+		:: else -> assert((link[0] == 2) == noted)
+		fi;
+		consume(0);
+		if
+		:: got ->
+			got = 0;
 #ifdef BUG_COPY_INSIDE
 			touch_user_memory();
 			leave(0);
@@ -398,7 +354,7 @@ proctype reader()
 			touch_user_memory();
 #endif
 			if
-			:: true		/* reads on */
+			:: true			/* reads on */
 			:: break
 			fi
 		:: else ->
@@ -407,8 +363,13 @@ proctype reader()
 			:: true ->
 #ifdef BUG_CHECK_BEFORE_PREPARE
 				if
-				:: atomic { !consumer[0] && (waiting[0] > 0 || !BOUND(0)) -> break }
-				:: atomic { !consumer[0] && waiting[0] == 0 && BOUND(0) }
+				:: atomic { !consumer[0] && waiting[0] > 0 -> break }
+				:: atomic { !consumer[0] && waiting[0] == 0 }
+				fi;
+				look_at_device();
+				if
+				:: !same -> break
+				:: else
 				fi;
 				atomic { queued[0] = 1; asleep[0] = 1 }
 #else
@@ -417,64 +378,73 @@ proctype reader()
 				:: !consumer[0] && waiting[0] > 0 -> break
 				:: !consumer[0] && waiting[0] == 0
 				fi;
+				look_at_device();
 				if
-				:: !BOUND(0) -> break
+				:: !same -> break
 				:: else
 				fi;
 #endif
 end_asleep:
 				!asleep[0]
 			od;
-			atomic { queued[0] = 0; asleep[0] = 0 }
+			atomic { queued[0] = 0; asleep[0] = 0; same = 0 }
+			goto retry
 		fi
+	:: !BOUND(0) -> break			/* EBADFD */
 	od;
+	same = 0;
 	fput(0)
 }
+#endif
 
+#ifdef POLLER
 proctype poller()
 {
-	byte packet;
-	bit in, p, last, ready;
+	byte gone;
+	bit in, p, got;
 
 	do
-	:: atomic { queued[1] = 1; asleep[1] = 1 }	/* poll_wait */
+	:: atomic { queued[0] = 1; asleep[0] = 1 }	/* poll_wait */
 		do
-		:: enter(1);
+		:: enter(0);
 			if
-			:: !in -> goto gone	/* EPOLLERR */
+			:: !in -> goto bad	/* EPOLLERR */
 			:: else
 			fi;
-			atomic { !consumer[1] -> ready = waiting[1] > 0 };
-			leave(1);
+			atomic { !consumer[0] -> got = waiting[0] > 0 };
+			leave(0);
 			if
-			:: ready -> break
+			:: got -> break
 			:: else
 			fi;
 end_asleep:
-			atomic { !asleep[1] -> asleep[1] = 1 }
+			atomic { !asleep[0] -> asleep[0] = 1 }
 		od;
-		atomic { queued[1] = 0; asleep[1] = 0; ready = 0 }
-		enter(1);
+		atomic { queued[0] = 0; asleep[0] = 0; got = 0 }
+		enter(0);
 		if
 		:: !in -> break
 		:: else
 		fi;
-		consume(1, packet);		/* or EAGAIN */
-		packet = 0;
-		leave(1);
+		consume(0);			/* or EAGAIN */
+		leave(0);
+		got = 0;
 		if
 		:: true
 		:: break
 		fi
 	od;
-gone:
-	atomic { queued[1] = 0; asleep[1] = 0; ready = 0 }
-	fput(1)
+bad:
+	atomic { queued[0] = 0; asleep[0] = 0; got = 0 }
+	fput(0)
 }
+#endif
 
+#ifdef WRITER
 proctype writer()
 {
-	bit in, p, last;
+	byte gone;
+	bit in, p;
 
 	touch_user_memory();
 	enter(0);
@@ -486,69 +456,80 @@ proctype writer()
 	fi;
 	fput(0)
 }
+#endif
 
+/* Works on either file, or on the device, and may close both in the end. */
 proctype control()
 {
-	byte n, q;
-	bit last;
+	byte n, q, gone;
+	bit has[2] = 1;
 
 	do
 	:: n == OPS -> break
-	:: n < OPS -> break
 	:: n < OPS && registered ->
-		atomic { n = OPS; deleting = 1 };
+		atomic { n++; deleting = 1 };
 		call!Delete(0);
-		done?last;
-		finish(last)
+		done?gone;
+		finish();
+		gone = 0
 	:: n < OPS ->
 		atomic {
+			n++;
 			if
-			:: file_refs[0] > 0 -> q = 0
-			:: file_refs[1] > 0 -> q = 1
-			:: else -> break
-			fi;
-			file_refs[q]++;
-			n++
+			:: q = 0
+			:: q = 1
+			fi
 		}
 		if
-		:: call!Detach(q)
-		:: call!Attach(q)
+		:: state[q] == ACTIVE -> call!Detach(q)
+		:: state[q] == DISABLED -> call!Attach(q)
+		:: state[q] == DEAD && q == 0 -> call!Bind(q)
+		:: state[q] == DEAD && q == 1 -> goto next
 		fi;
-		done?last;
-		fput(q)
+		done?gone;
+next:
+		skip
+	od;
+	do
+	:: has[0] -> has[0] = 0; fput(0)
+	:: has[1] -> has[1] = 0; fput(1)
+	:: break
 	od
 }
 
 /* ---- Under RTNL ---- */
 
-inline begin_change()
+/* Packets go on to another queue, as far as it has room. Its locks are held. */
+inline pass_on(from, to)
 {
-	d_step { settled = 0; changing = 1 }
-}
-
-inline end_change()
-{
-	d_step { changing = 0; settled = !in_section }
-}
-
-/* hand_over: both locks of the ring that q has are held. */
-inline hand_over(to)
-{
-	atomic { !producer[to] -> producer[to] = 1 };
-	if
-	:: waiting[to] < ROOM -> push(to, packet); producer[to] = 0;
-#ifndef BUG_NO_WAKE_HEIR
-		wake(to)
+	d_step {
+		waiting[from]--;
+		if
+		:: waiting[to] < ROOM -> waiting[to]++
+#ifdef BUG_FULL_NOT_COUNTED
+		:: else
+#else
+		:: else -> dropped++
 #endif
-	:: else -> d_step { producer[to] = 0; dropped++ }
-	fi;
-	packet = 0
+		fi
+	}
 }
 
 inline drop_waiting(q)
 {
+	d_step { dropped = dropped + waiting[q]; waiting[q] = 0 }
+}
+
+inline move_waiting(q)
+{
 	do
-	:: waiting[q] > 0 -> atomic { pop(q, packet); packet = 0; dropped++ }
+	:: waiting[q] > 0 ->
+		lock_both(other);
+		pass_on(q, other);
+		unlock_both(other);
+#ifndef BUG_NO_WAKE_HEIR
+		wake(other)
+#endif
 	:: else -> break
 	od
 }
@@ -556,116 +537,70 @@ inline drop_waiting(q)
 inline apply_without(q)
 {
 	if
-	:: atomic { bucket[0] == q -> bucket[0] = heir }
+	:: heirs[0] == q -> heirs[0] = other
 	:: else
 	fi;
 	if
-	:: atomic { bucket[1] == q -> bucket[1] = heir }
+	:: heirs[1] == q -> heirs[1] = other
 	:: else
 	fi
 }
 
 inline deactivate(q)
 {
-	atomic {
-		index = place[q];
-		heir = (nr_active == 2 -> 1 - q : NONE);
-		begin_change()
-	}
-#ifdef BUG_PUBLISH_OUTSIDE_LOCK
-	publish(q, DISABLED);
-#endif
+	other = 1 - q;
 	lock_both(q);
+	if
+	:: nr_active > 1 -> move_waiting(q); apply_without(q)
+	:: else -> drop_waiting(q)
+	fi;
 #ifndef BUG_PUBLISH_OUTSIDE_LOCK
 	publish(q, DISABLED);
 #endif
-#ifdef BUG_CLEAR_INDEX_FIRST
-	place[q] = NONE;
-#endif
-	if
-	:: heir != NONE ->
-#ifdef BUG_STEER_BEFORE_MOVE
-		apply_without(q);
-#endif
-		do
-		:: waiting[q] > 0 -> pop(q, packet); hand_over(heir)
-		:: else -> break
-		od;
-		apply_without(q)
-	:: else -> drop_waiting(q)
-	fi;
-	place[q] = NONE;
-	unlock_both(q);
-	wake(q);
+	nr_active--;
+#ifdef BUG_WAIT_UNDER_LOCK
 	wait_old(q);
-	close_gap();
-	end_change()
+#endif
+	unlock_both(q);
+#ifdef BUG_PUBLISH_OUTSIDE_LOCK
+	publish(q, DISABLED);
+#endif
+	wake(q);
+	wait_old(q)
 }
 
-/* The last of the active queues takes the index. */
-inline close_gap()
+inline take_over(q)
 {
 	if
-	:: atomic { index != nr_active - 1 -> last = nr_active - 1; moved = slot[last] }
-#ifdef BUG_CLEAR_SLOT_FIRST
-		slot[last] = NONE;
-		queue_refs[moved]--;
-#endif
-		publish(moved, ACTIVE);
-		d_step { old_q = slot[index]; slot[index] = moved; queue_refs[moved]++ }
-		place[moved] = index;
-		put_queue(old_q);
-		wait_old(moved)
-	:: else -> last = index
-	fi;
-	atomic { old_q = slot[last]; slot[last] = NONE }
+	:: state[other] == ACTIVE && slot[other] ->
+		lock_both(other);
+		do
+		:: waiting[other] > 0 -> pass_on(other, q)	/* these are of its flows */
+		:: break
+		od;
+		heirs[q] = q;
+		unlock_both(other)
+	:: else
+	fi
+}
+
+inline activate(q)
+{
+	other = 1 - q;
+	lock_both(q);
+	publish(q, ACTIVE);
+	take_over(q);
+	heirs[q] = q;
 	if
-	:: old_q != NONE -> put_queue(old_q)
+	:: nr_active == 0 -> heirs[other] = q
 	:: else
 	fi;
-	d_step { nr_active = last; index = 0; last = 0; moved = 0; old_q = NONE; heir = 0 }
-}
-
-inline enable(q)
-{
-	atomic { index = nr_active; publish(q, ACTIVE) }
-	wait_old(q);
-	begin_change();
-	d_step { slot[index] = q; queue_refs[q]++ }
-	place[q] = index;
-	if
-	:: index == 1 ->
-		nr_active = 2;
-		/* It gets one of the two flows, if the other queue has both. */
-		atomic { donor = 1 - q; flow = (bucket[0] == bucket[1] -> 1 : NONE) }
-#ifndef BUG_ATTACH_NO_MOVE
-		lock_both(donor);
-		n = waiting[donor];
-		do
-		:: n > 0 ->
-			pop(donor, packet);
-			n--;
-			if
-			:: FLOW(packet) == flow -> hand_over(q)
-			:: else -> push(donor, packet); packet = 0
-			fi
-		:: else -> break
-		od;
+	atomic { nr_active++; served++ }
+	unlock_both(q);
+#ifndef BUG_NO_WAKE_JOINING
+	wake(q);
 #endif
-		if
-		:: flow != NONE -> bucket[flow] = q
-		:: else
-		fi;
-#ifndef BUG_ATTACH_NO_MOVE
-		unlock_both(donor)
-#endif
-	:: else ->
-		bucket[0] = q;
-		bucket[1] = q;
-		nr_active = 1
-	fi;
-	d_step { index = 0; donor = 0; flow = 0; served++ }
-	end_change()
+	wait_old(q)
 }
 
 inline reap(q)
@@ -674,20 +609,26 @@ inline reap(q)
 	users[2 * q] == 0;
 	users[2 * q + 1] == 0;
 #endif
-	d_step { assert(link[q]); link[q] = 0; dev_refs-- }
+	d_step { assert(link[q]); dev_refs[link[q]]--; link[q] = 0 }
+}
+
+inline clear_slot(q)
+{
+	slot[q] = 0;
+	put_queue(q)
 }
 
 inline tell_dead(q)
 {
 	if
-	:: member[q] && BOUND(q) ->
-#ifdef BUG_PUBLISH_AFTER_WAKE
+	:: slot[q] ->
+#ifdef BUG_WAKE_BEFORE_DEAD
 		wake(q);
 #endif
 		lock_both(q);
 		publish(q, DEAD);
 		unlock_both(q);
-#if !defined(BUG_PUBLISH_AFTER_WAKE) && !defined(BUG_NO_WAKE_DEAD)
+#if !defined(BUG_WAKE_BEFORE_DEAD) && !defined(BUG_NO_WAKE_DEAD)
 		wake(q)
 #endif
 	:: else
@@ -697,21 +638,15 @@ inline tell_dead(q)
 inline let_go(q)
 {
 	if
-	:: atomic { member[q] -> member[q] = 0 }
+	:: slot[q] ->
+		slot[q] = 0;
 		reap(q);
 		lock_both(q);
+#ifndef BUG_NO_DROP_WAITING
 		drop_waiting(q);
+#endif
 		unlock_both(q);
 		put_queue(q)
-	:: else
-	fi
-}
-
-inline clear_slot(i)
-{
-	if
-	:: atomic { slot[i] != NONE -> old_q = slot[i]; slot[i] = NONE }
-		put_queue(old_q)
 	:: else
 	fi
 }
@@ -726,9 +661,6 @@ inline unregister()
 		nr_active = 0;
 		tell_dead(0);
 		tell_dead(1);
-		clear_slot(0);
-		clear_slot(1);
-		old_q = NONE;
 		let_go(0);
 		let_go(1);
 		mine = 1
@@ -736,43 +668,54 @@ inline unregister()
 	fi
 }
 
+/* Of the other device, whose only queue this is. */
+inline close_second(q)
+{
+	publish(q, DEAD);
+	reap(q);
+	put_queue(q);
+	mine = 2
+}
+
+inline close(q)
+{
+	if
+	:: state[q] == ACTIVE -> deactivate(q)
+	:: else
+	fi;
+	publish(q, DEAD);
+	reap(q);
+	clear_slot(q);
+	if
+	:: !slot[0] && !slot[1] -> unregister()
+	:: else
+	fi
+}
+
 proctype rtnl()
 {
-	byte q, index, heir, last, moved, old_q = NONE, donor, flow, packet, n;
-	bit old_p, mine;
+	byte q, other, mine;
+	bit old_p;
 
 end:
 	do
 	:: call?Detach(q) ->
 		if
-		:: state[q] == ACTIVE -> deactivate(q)
+		:: state[q] == ACTIVE && link[q] == 1 -> deactivate(q)
 		:: else			/* EINVAL */
 		fi;
-		done!mine
+		done!0
 	:: call?Attach(q) ->
 		if
-		:: state[q] == DISABLED -> enable(q)
+		:: state[q] == DISABLED && link[q] == 1 -> activate(q)
 		:: else
 		fi;
-		done!mine
+		done!0
 	:: call?Close(q) ->
 		if
-		:: BOUND(q) ->
-			dev_refs++;
-			if
-			:: state[q] == ACTIVE -> deactivate(q)
-			:: else
-			fi;
-			publish(q, DEAD);
-			reap(q);
-			member[q] = 0;
-			put_queue(q);
-			if
-			:: !member[0] && !member[1] -> unregister()
-			:: else
-			fi;
-			dev_refs--
-		:: else
+		:: !BOUND(q)
+		:: BOUND(q) && link[q] == 1 -> close(q)
+		:: BOUND(q) && link[q] == 2 -> close_second(q)
 		fi;
 		done!mine;
 		mine = 0
@@ -780,6 +723,18 @@ end:
 		unregister();
 		done!mine;
 		mine = 0
+	:: call?Bind(q) ->
+		if
+		:: !BOUND(q) ->
+			layout = 1;
+			d_step { link[q] = 2; dev_refs[2]++; queue_refs[q]++ }
+			publish(q, DISABLED);
+			publish(q, ACTIVE);
+			wake(q);
+			wait_old(q)
+		:: else
+		fi;
+		done!0
 	od
 }
 
@@ -791,33 +746,39 @@ proctype judge()
 end:
 	timeout;
 	assert(!deleting || deleted);
-	assert(!deleted || (!link[0] && !link[1] && dev_refs == 0));
+	assert(!deleted || (link[0] != 1 && link[1] != 1 && dev_refs[1] == 0));
 	assert(registered || deleted);
+	assert(!producer[0] && !consumer[0] && !producer[1] && !consumer[1]);
+	assert(users[0] + users[1] + users[2] + users[3] == 0);
 	/* A sleeper has no packet, and a device. */
 	assert(!queued[0] || (waiting[0] == 0 && BOUND(0)));
-	assert(!queued[1] || (waiting[1] == 0 && BOUND(1)));
+#ifdef READER
+	assert(!queued[0] || layout == noted);
+#endif
 	assert(state[0] == ACTIVE || waiting[0] == 0);
 	assert(state[1] == ACTIVE || waiting[1] == 0);
-	assert(users[0] + users[1] + users[2] + users[3] == 0);
 	assert(sent == received + dropped + waiting[0] + waiting[1])
 }
 
 init {
 	atomic {
-		slot[1] = 1;
-		place[1] = 1;
-		bucket[1] = 1;
-		file_refs[0] = 1;
-		file_refs[1] = 1;
+		heirs[1] = 1;
+		dev_refs[1] = 2;
 		run rtnl();
 		run stack();
+		run control();
+#ifdef READER
+		file_refs[0]++;
 		run reader();
-#ifndef NO_WRITER
-		file_refs[0] = 2;
+#endif
+#ifdef POLLER
+		file_refs[0]++;
+		run poller();
+#endif
+#ifdef WRITER
+		file_refs[0]++;
 		run writer();
 #endif
-		run poller();
-		run control();
 		run judge()
 	}
 }

@@ -1,183 +1,254 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * One flow and three queues that come and go.
+ * The packets of one flow, and queues that come and go.
  *
- *	stack()		rust/driver/device.rs: select; rust/driver/tx.rs: start_xmit
+ *	stack()		rust/driver/tx.rs: start_xmit, with select_queue, recipient, is_recipient
+ *			and lane of rust/driver/device.rs
  *	readers()	whoever reads any queue, at any time
- *	rtnl()		rust/driver/lifecycle.rs: enable and disable, with deactivate, close_gap,
- *			move_waiting, activate and share_waiting
+ *	rtnl()		rust/driver/lifecycle.rs: deactivate, activate with take_over, close,
+ *			bind, device_gone, one after the other
+ *	grace()		the grace period of rust/net/rcu.rs: Settling
  *
- * Which queue gets the flow when one comes or goes is left open: rust/driver/steering.rs
- * (plan_with, plan_without) may choose any. What a writer teaches the flow table
- * moves a flow at once, by intent, and is left out. So is a qdisc: between the
- * choice of the queue and its use there is one RCU read-side section.
+ * One flow is enough: flows share nothing but locks, and what another one's packets
+ * do to a lock is to delay. So one bucket is enough: lanes and heirs are its cells
+ * in the two tables, and the flow may have been learned to be another queue's than
+ * the bucket's. Which heir, or which share, a plan chooses is left open, but that
+ * who leaves gives only and who joins takes only. A ring has room for all packets.
  *
- * Checked: the flow stays in order; no packet is lost while a queue is active and
- * has room; it is steered anew a bounded number of times; what is sent is read
- * or dropped.
+ * A step is what one lock or one access makes one. Locks and the gate's word have
+ * full barriers; each other access that the order depends on is under a lock that
+ * its writer takes too.
+ *
+ * A flow's packets reach start_xmit in order: its lane's qdisc sees to that. Without
+ * MOVES, lanes of the flow stay as they are, so that a packet may wait in its
+ * lane as long as it likes. With MOVES, a queue that joins without lanes may take the
+ * flow's. Then order is promised to a packet that goes from select_queue to
+ * start_xmit in one RCU read-side section: to one that bypasses its qdisc, or has
+ * none. One that lay in the old lane for longer, or behind others, may come after
+ * newer ones of the new lane; it is not lost. Nor is order promised when what a
+ * writer teaches the flow table moves a flow: that is not here.
+ *
+ * Checked: the flow is read in order, whoever reads what; no packet is lost while a
+ * queue is active; none is in the ring of a queue that is not; no packet goes round
+ * again while nothing changes, and so never waits but for a lock.
  */
 
+#ifndef QUEUES
 #define QUEUES		3
-#define NONE		3
-#define ROOM		2
+#endif
 #ifndef PACKETS
-#define PACKETS		3
+#define PACKETS		2
 #endif
 #ifndef OPS
-#define OPS		3
+#define OPS		2
 #endif
+#define NONE		7
 
-/* A packet goes round again for what changes meanwhile, and waits for nobody. */
-#define TRIES		(2 * OPS + 1)
+/* The members, and their queues: another file's after a close and a bind. */
+bit is_bound[QUEUES];
+bit is_active[QUEUES];
+bit file[QUEUES];
+byte nr_active;
 
-bit is_active[QUEUES] = 1;	/* the gate's state: active or disabled */
-bit producer[QUEUES], consumer[QUEUES];
-byte ring[6];			/* ROOM * q + i */
+/* A ring's locks: the producer's only, or both. */
+#define FREE		0
+#define PRODUCER	1
+#define BOTH		2
+byte locked[QUEUES];
+byte ring[QUEUES * PACKETS];
 byte waiting[QUEUES];
-byte slot[QUEUES];
-byte place[QUEUES];
-byte bucket;
-byte nr_active = QUEUES;
-bit settled = 1, changing;
-bit in_section;
+
+/* The steering, as far as it is of this flow. */
+byte lanes, heirs;
+byte learned = NONE;
+bit has_lanes[QUEUES];
+#define LANE		(learned != NONE -> learned : lanes)
+
+/* Settling: unsettled while changing, and until the old section has ended. */
+bit settled = 1, changing, in_section, old_section;
 
 /* What the test knows. */
-byte served = QUEUES;
-bit none_served;
+byte served;			/* queues that are active, all told */
+bit none_served;		/* there was a moment without one in the packet's time */
+bit changed;			/* since the packet looked for its queue */
+bit gone;			/* the device: its end promises no order */
 byte sent, received, dropped, last_read;
+
+/* ---- Rings ---- */
 
 inline lock_both(q)
 {
-	atomic { !consumer[q] -> consumer[q] = 1 };
-	atomic { !producer[q] -> producer[q] = 1 }
+	atomic { locked[q] == FREE -> locked[q] = BOTH }
+}
+
+inline unlock_both(q)
+{
+	locked[q] = FREE
 }
 
 inline push(q, packet)
 {
-	d_step {
-		assert(waiting[q] < ROOM);
-		ring[ROOM * q + waiting[q]] = packet;
-		waiting[q]++
-	}
+	ring[PACKETS * (q) + waiting[q]] = packet;
+	waiting[q]++
 }
 
 inline pop(q, packet)
 {
-	d_step {
-		packet = ring[ROOM * q];
-		waiting[q]--;
-		ring[ROOM * q] = ring[ROOM * q + 1];
-		ring[ROOM * q + 1] = 0
+	packet = ring[PACKETS * (q)];
+	waiting[q]--;
+	i = 0;
+	do
+	:: i < PACKETS - 1 -> ring[PACKETS * (q) + i] = ring[PACKETS * (q) + i + 1]; i++
+	:: else -> break
+	od;
+	ring[PACKETS * (q) + i] = 0;
+	i = 0
+}
+
+/* The producers' lock of a queue keeps its packets off the others' sight. */
+inline move_one(from, to)
+{
+	pop(from, packet);
+	push(to, packet);
+	packet = 0
+}
+
+/* ---- The stack ---- */
+
+/* Whether the queue that was found as member q, in slot's file f, is active. */
+#define STILL(q, f)	(is_bound[q] && file[q] == (f))
+#define ACTIVE(q, f)	(STILL(q, f) && is_active[q])
+
+/* Sets q and f: the queue of the lane, or while it is away the heir's. */
+inline recipient()
+{
+	atomic {
+		q = lane;
+		f = file[q];
+		found = is_bound[q]
+	}
+	if
+	:: found && ACTIVE(q, f)
+	:: else ->
+		atomic { q = heirs; f = 0; found = 0 }
+		atomic { f = file[q]; found = is_bound[q] }
+	fi
+}
+
+/* Sets open. The producer lock of q is held. */
+inline is_recipient()
+{
+#ifdef BUG_NO_RECHECK
+	open = 1;
+#else
+	open = is_active[q];
+#endif
+#ifndef BUG_NO_RECHECK
+	if
+	:: open && q != lane ->
+#ifndef BUG_NO_RECHECK_AWAY
+		atomic { other = file[lane]; open = is_bound[lane] }
+		open = !(open && ACTIVE(lane, other));
+		other = 0;
+#endif
+#ifndef BUG_NO_RECHECK_HEIR
+		open = open && heirs == q
+#endif
+	:: else
+	fi;
+#ifndef BUG_NO_SETTLING
+	if
+	:: open && !settled -> open = (LANE == lane)
+	:: else
+	fi
+#endif
+#endif
+}
+
+/* Sets lane anew: what it was, unless lanes change. */
+inline look_again()
+{
+	atomic {
+		other = (settled -> lane : LANE);
+		assert(changed || other != lane);
+		lane = other;
+		other = 0
 	}
 }
 
-/* Device::select. */
-inline steer(index)
-{
-	do
-	:: atomic { nr_active == 0 -> index = NONE; break }
-	:: atomic { nr_active == 1 -> index = 0; break }
-	:: atomic { nr_active >= 2 -> index = bucket };
-		index = place[index];
-#ifdef BUG_TORN_SELECT
-		break
-#else
-		if
-		:: index != NONE -> break
-		:: else
-		fi
-#endif
-	od
-}
-
-#ifdef BUG_NO_SETTLING
-#define SETTLED		true
-#else
-#define SETTLED		settled
-#endif
-
-/* Device::steers_to: members are compared, since indices change between reads. */
-#ifdef BUG_COMPARE_INDEX
-#define ASK_AGAIN()	steer(other)
-#define STILL		(other == txq)
-#else
-#define ASK_AGAIN()	skip
-#define STILL		(bucket == q)
-#endif
-
-/* Only the last queue can be named and yet take nothing. */
-#ifdef BUG_NO_RETRY
-#define GIVE_UP		(other == txq && slot[other] == q)
-#elif defined(BUG_NO_RETRY_OF_MANY)
-#define GIVE_UP		(other == txq && slot[other] == q && (q == NONE || !is_active[q]))
-#else
-#define GIVE_UP		(other == txq && slot[other] == q && nr_active <= 1 && (q == NONE || !is_active[q]))
-#endif
-
 proctype stack()
 {
-	byte txq, other, q, tries;
-	bit ready;
+	byte lane, q, other;
+	bit f, found, open;
 
 	do
 	:: sent == PACKETS -> break
 	:: atomic {
 		sent < PACKETS ->
-		in_section = 1;
 		sent++;
-		none_served = (served == 0)
+#ifndef QDISC
+		in_section = 1;
+#endif
+		none_served = served == 0;
+		lane = LANE;			/* select_queue */
+		changed = 0
 	   }
-		steer(txq);		/* select_queue */
+#ifdef QDISC
+		atomic { in_section = 1; changed = 0 }
+#endif
+turn:
+		recipient();
 		if
-		:: txq == NONE -> txq = 0
-		:: else
-		fi;
-again:
-		atomic {
-			tries++;
-			assert(tries <= TRIES);
-			q = slot[txq]
-		}
-		if
-		:: q != NONE ->
-			atomic { !producer[q] -> producer[q] = 1 };
-			ready = is_active[q];
+		:: !found
+		:: found && STILL(q, f) ->
+			atomic {
+				locked[q] == FREE || !STILL(q, f) ->
+				if
+				:: STILL(q, f) -> locked[q] = PRODUCER
+				:: else -> goto closed		/* nobody else has it now */
+				fi
+			}
+			is_recipient();
 			if
-			:: ready && !SETTLED -> ASK_AGAIN(); ready = STILL
-			:: else
-			fi;
-			if
-			:: ready && waiting[q] < ROOM ->
+			:: open -> d_step {
+				assert(is_active[q]);
 				push(q, sent);
-				producer[q] = 0;
-				goto next
-			:: ready && waiting[q] == ROOM ->
-				d_step { producer[q] = 0; dropped++ };
-				goto next
-			:: !ready -> producer[q] = 0
+				locked[q] = FREE
+			   }
+			   goto next
+			:: else -> locked[q] = FREE
 			fi
+		:: found && !STILL(q, f)
+		fi;
+closed:
+		if
+		:: nr_active == 0 -> atomic { assert(none_served); dropped++ }
+		   goto next
 		:: else
 		fi;
-		steer(other);
-		if
-		:: other != NONE && !GIVE_UP -> txq = other; goto again
-		:: else -> atomic { assert(none_served); dropped++ }
-		fi;
+		atomic { look_again(); changed = 0; q = 0; f = 0; found = 0; open = 0 }
+		goto turn;
 next:
 		atomic {
 			in_section = 0;
-			settled = settled || !changing;
-			txq = NONE; other = NONE; q = NONE; ready = 0; tries = 0
+			old_section = 0;
+			lane = 0; q = 0; f = 0; found = 0; open = 0
 		}
 	od
 }
 
+#if defined(MOVES) && defined(QDISC)
+#define NO_ORDER	true
+#else
+#define NO_ORDER	gone
+#endif
+
 inline read(q)
 {
 	atomic {
-		waiting[q] > 0 && !consumer[q] ->
+		waiting[q] > 0 && locked[q] != BOTH ->
 		pop(q, packet);
-		assert(packet > last_read);
+		assert(packet > last_read || NO_ORDER);
 		last_read = packet;
 		packet = 0;
 		received++
@@ -186,148 +257,313 @@ inline read(q)
 
 proctype readers()
 {
-	byte packet;
+	byte packet, i;
+
 end:
 	do
 	:: read(0)
 	:: read(1)
+#if QUEUES > 2
 	:: read(2)
+#endif
 	od
 }
 
-inline begin_change()
+proctype grace()
 {
-	d_step { settled = 0; changing = 1 }
+end:
+	do
+	:: atomic { !settled && !changing && !old_section -> settled = 1; changed = 1 }
+	od
 }
 
-inline end_change()
-{
-	d_step { changing = 0; settled = !in_section }
-}
+/* ---- Under RTNL ---- */
 
-inline hand_over(to)
-{
-	atomic { !producer[to] -> producer[to] = 1 };
-	if
-	:: waiting[to] < ROOM -> push(to, packet); producer[to] = 0
-	:: else -> d_step { producer[to] = 0; dropped++ }
-	fi;
-	packet = 0
-}
-
-/* plan_without: who takes the flow over. */
-inline choose_heir()
+/* Any active queue but q, as the heir of the flow's bucket. */
+inline choose_heir(q)
 {
 	if
-	:: nr_active == 1 -> heir = NONE
-	:: bucket != q -> heir = bucket
-	:: nr_active > 1 && bucket == q ->
-		if
-		:: is_active[0] && q != 0 -> heir = 0
-		:: is_active[1] && q != 1 -> heir = 1
-		:: is_active[2] && q != 2 -> heir = 2
-		fi
+	:: is_active[0] && q != 0 -> heir = 0
+	:: is_active[1] && q != 1 -> heir = 1
+#if QUEUES > 2
+	:: is_active[2] && q != 2 -> heir = 2
+#endif
 	fi
 }
 
-inline deactivate()
+inline publish_disabled(q)
 {
 	atomic {
-		index = place[q];
-		choose_heir();
-		begin_change()
-	}
-	lock_both(q);
-	d_step {
 		is_active[q] = 0;
 		served--;
-		none_served = none_served || served == 0
+		none_served = none_served || served == 0;
+		changed = 1
 	}
-#ifdef BUG_CLEAR_INDEX_FIRST
-	place[q] = NONE;
-#endif
-#ifdef BUG_STEER_BEFORE_MOVE
-	if
-	:: heir != NONE -> bucket = heir
-	:: else
-	fi;
-#endif
-	do
-	:: waiting[q] > 0 && heir != NONE -> pop(q, packet); hand_over(heir)
-	:: waiting[q] > 0 && heir == NONE -> atomic { pop(q, packet); packet = 0; dropped++ }
-	:: waiting[q] == 0 -> break
-	od;
-	if
-	:: heir != NONE -> bucket = heir
-	:: else
-	fi;
-	place[q] = NONE;
-	d_step { producer[q] = 0; consumer[q] = 0 }
-	if
-	:: atomic { index != nr_active - 1 -> heir = slot[nr_active - 1] }
-#ifdef BUG_CLEAR_SLOT_FIRST
-		slot[nr_active - 1] = NONE;
-#endif
-		slot[index] = heir;
-		place[heir] = index
-	:: else
-	fi;
-	slot[nr_active - 1] = NONE;
-	nr_active--;
-	d_step { index = 0; heir = 0 }
-	end_change()
 }
 
-/* share_waiting: the packets of the flow go on to q. */
-inline share()
+inline count(n)
 {
-	n = waiting[donor];
+	atomic { nr_active = n; changed = 1 }
+}
+
+inline apply_heirs(to)
+{
+	atomic { heirs = to; changed = 1 }
+}
+
+/* move_waiting: to whom the plan says. Its lock is taken and released for each. */
+inline move_waiting(q)
+{
 	do
-	:: n > 0 -> pop(donor, packet); n--; hand_over(q)
+	:: waiting[q] > 0 ->
+		atomic { locked[to] == FREE -> move_one(q, to) }
 	:: else -> break
 	od
 }
 
-inline activate()
+inline drop_waiting(q)
 {
-	atomic { index = nr_active; is_active[q] = 1 }
-	begin_change();
-	slot[index] = q;
-	place[q] = index;
+	d_step {
+		do
+		:: waiting[q] > 0 -> pop(q, packet); packet = 0; dropped++
+		:: else -> break
+		od
+	}
+}
+
+inline deactivate(q)
+{
+	/* plan_without, and who gets the flow by it. */
 	if
-	:: index > 0 ->
-		nr_active = index + 1;
+	:: nr_active == 1 -> heir = NONE
+	:: nr_active > 1 && heirs != q -> heir = heirs
+	:: nr_active > 1 && heirs == q -> choose_heir(q)
+	fi;
+	atomic {
+		to = LANE;
 		if
-		:: true			/* the flow stays */
-		:: bucket != q ->
-			donor = bucket;
-#ifdef BUG_ATTACH_NO_MOVE
-			bucket = q
-#elif defined(BUG_MOVE_BEFORE_LOCK)
-			share();
-			lock_both(donor);
-			bucket = q;
-			d_step { producer[donor] = 0; consumer[donor] = 0 }
-#else
-			lock_both(donor);
-			share();
-			bucket = q;
-			d_step { producer[donor] = 0; consumer[donor] = 0 }
+		:: heir == NONE -> to = NONE
+		:: heir != NONE && to != q && is_active[to]
+		:: else -> to = heir
+		fi
+	}
+#ifdef BUG_PUBLISH_OUTSIDE_LOCK
+	publish_disabled(q);
+#endif
+	lock_both(q);
+#ifdef BUG_PUBLISH_BEFORE_MOVE
+	publish_disabled(q);
+	count(nr_active - 1);
+#endif
+	if
+	:: heir != NONE ->
+#ifdef BUG_APPLY_BEFORE_MOVE
+		apply_heirs(heir);
+#endif
+		move_waiting(q);
+#if !defined(BUG_APPLY_BEFORE_MOVE) && !defined(BUG_APPLY_OUTSIDE_LOCK)
+		apply_heirs(heir)
+#endif
+	:: else -> drop_waiting(q)
+	fi;
+#if !defined(BUG_PUBLISH_BEFORE_MOVE) && !defined(BUG_PUBLISH_OUTSIDE_LOCK)
+	publish_disabled(q);
+#endif
+#ifndef BUG_PUBLISH_BEFORE_MOVE
+	count(nr_active - 1);
+#endif
+	assert(waiting[q] == 0);
+	unlock_both(q);
+#ifdef BUG_APPLY_OUTSIDE_LOCK
+	if
+	:: heir != NONE -> apply_heirs(heir)
+	:: else
+	fi;
+#endif
+	atomic { heir = 0; to = 0 }
+}
+
+/* plan_with: sets lane, heir, moves, and mine: whether the flow is q's then. */
+inline plan_with(q)
+{
+	atomic {
+		lane = lanes;
+		moves = !has_lanes[q];
+		has_lanes[q] = 1;
+		if
+		:: true
+#ifdef MOVES
+		:: moves -> lane = q
 #endif
 		fi
-#ifdef BUG_STALE_BUCKET
-	:: else -> nr_active = 1
-#else
-	:: else -> bucket = q; nr_active = 1
-#endif
+	}
+	atomic {
+		if
+		:: lane == q || nr_active == 0 -> heir = q
+		:: lane != q && nr_active > 0 && is_active[lane] -> heir = lane
+		:: lane != q && nr_active > 0 && !is_active[lane] -> heir = heirs
+		:: lane != q && nr_active > 0 && !is_active[lane] -> heir = q
+		fi;
+		to = (learned != NONE -> learned : lane);
+		mine = (to == q || (!is_active[to] && heir == q));
+		to = 0
+	}
+}
+
+/* Under the locks of both, but for what is wrong. */
+inline share_waiting(donor, q)
+{
+	d_step {
+		do
+		:: mine && waiting[donor] > 0 -> move_one(donor, q)
+		:: else -> break
+		od
+	}
+}
+
+inline apply(donor)
+{
+	if
+	:: heirs == donor && heir != heirs -> apply_heirs(heir)
+	:: else
 	fi;
-	d_step { index = 0; donor = 0; served++ }
-	end_change()
+	if
+	:: lanes == donor && lane != lanes -> atomic { lanes = lane; changed = 1 }
+	:: else
+	fi
+}
+
+inline take_over_from(donor, q)
+{
+	if
+	:: is_active[donor] && donor != q ->
+#ifdef BUG_SHARE_OUTSIDE_LOCK
+		atomic { locked[donor] == FREE -> share_waiting(donor, q) }
+		lock_both(donor);
+#else
+		lock_both(donor);
+#ifndef BUG_NO_SHARE
+		share_waiting(donor, q);
+#endif
+#endif
+#ifdef BUG_DONOR_APPLY_OUTSIDE_LOCK
+		unlock_both(donor);
+		apply(donor)
+#else
+		apply(donor);
+		unlock_both(donor)
+#endif
+	:: else
+	fi
+}
+
+inline count_one_more()
+{
+	atomic { nr_active++; served++; changed = 1 }
+}
+
+inline activate(q)
+{
+	plan_with(q);
+	if
+	:: moves -> d_step { settled = 0; changing = 1; changed = 1 }
+	:: else
+	fi;
+#ifndef BUG_JOIN_UNLOCKED
+	lock_both(q);
+#endif
+	atomic { is_active[q] = 1; changed = 1 }
+#ifdef BUG_COUNT_FIRST
+	count_one_more();
+#endif
+	take_over_from(0, q);
+	take_over_from(1, q);
+#if QUEUES > 2
+	take_over_from(2, q);
+#endif
+	apply_heirs(heir);
+	atomic { lanes = lane; changed = 1 }
+#ifndef BUG_COUNT_FIRST
+	count_one_more();
+#endif
+#ifndef BUG_JOIN_UNLOCKED
+	unlock_both(q);
+#endif
+	if
+	:: moves -> d_step { changing = 0; old_section = in_section; changed = 1 }
+	:: else
+	fi;
+	atomic { heir = 0; lane = 0; moves = 0; mine = 0 }
+}
+
+/* A detach, or the file's end. */
+inline may_close(q)
+{
+	if
+	:: true
+	:: atomic { is_bound[q] = 0; changed = 1 }
+	fi
+}
+
+/* An attach, or a TUNSETIFF of another file. */
+inline bind_if_unbound(q)
+{
+	if
+	:: is_bound[q]
+	:: atomic { !is_bound[q] -> file[q] = !file[q]; is_bound[q] = 1; changed = 1 }
+	fi
+}
+
+inline tell_dead(q)
+{
+	if
+	:: is_bound[q] ->
+		lock_both(q);
+		atomic { is_active[q] = 0; changed = 1 }
+		unlock_both(q)
+	:: else
+	fi
+}
+
+inline let_go(q)
+{
+	if
+	:: is_bound[q] ->
+		atomic { is_bound[q] = 0; changed = 1 }
+		lock_both(q);
+		drop_waiting(q);
+		unlock_both(q)
+	:: else
+	fi
+}
+
+/* Does not rely on the stack having stopped to send, as it has by then. */
+inline device_gone()
+{
+	atomic { gone = 1; served = 0; none_served = 1 }
+#ifndef BUG_GONE_COUNTS_LAST
+	count(0);
+#endif
+	tell_dead(0);
+	tell_dead(1);
+#if QUEUES > 2
+	tell_dead(2);
+#endif
+	let_go(0);
+	let_go(1);
+#if QUEUES > 2
+	let_go(2);
+#endif
+#ifdef BUG_GONE_COUNTS_LAST
+	count(0);
+#endif
+	skip
 }
 
 proctype rtnl()
 {
-	byte ops, q, index, heir, donor, packet, n;
+	byte ops, m, lane, heir, to, packet, i;
+	bit moves, mine;
 
 	do
 	:: ops == OPS -> break
@@ -335,38 +571,87 @@ proctype rtnl()
 		atomic {
 			ops++;
 			if
-			:: q = 0
-			:: q = 1
-			:: q = 2
+			:: m = 0
+			:: m = 1
+#if QUEUES > 2
+			:: m = 2
+#endif
 			fi
 		}
 		if
-		:: is_active[q] -> deactivate()
-		:: else -> activate()
+		:: is_active[m] -> deactivate(m); may_close(m)
+		:: is_bound[m] && !is_active[m] -> atomic { is_bound[m] = 0; changed = 1 }
+		:: !is_active[m] -> bind_if_unbound(m); activate(m)
 		fi
+	:: ops < OPS -> device_gone(); break
 	od
 }
+
+/* ---- The beginning and the end ---- */
 
 /* Runs when nothing else can: the readers have read all there is. */
 proctype judge()
 {
+	byte q;
+
 end:
 	timeout;
-	assert(waiting[0] + waiting[1] + waiting[2] == 0);
+	do
+	:: q < QUEUES -> assert(waiting[q] == 0 && locked[q] == FREE); q++
+	:: else -> break
+	od;
 	assert(sent == PACKETS && sent == received + dropped)
 }
 
+/* Queue q is active, disabled, or was not there since the interface went up. */
+inline begin(q)
+{
+	if
+	:: is_bound[q] = 1; is_active[q] = 1; has_lanes[q] = 1; nr_active++; served++
+	:: is_bound[q] = 1; has_lanes[q] = 1
+#ifdef GROWS
+	:: true
+#endif
+	fi
+}
+
+inline any_with_lanes(m)
+{
+	if
+	:: has_lanes[0] -> m = 0
+	:: has_lanes[1] -> m = 1
+#if QUEUES > 2
+	:: has_lanes[2] -> m = 2
+#endif
+	fi
+}
+
 init {
+	byte heir;
+
 	atomic {
-		slot[1] = 1; slot[2] = 2;
-		place[1] = 1; place[2] = 2;
+		begin(0);
+		begin(1);
+#if QUEUES > 2
+		begin(2);
+#endif
 		if
-		:: bucket = 0
-		:: bucket = 1
-		:: bucket = 2
+		:: has_lanes[0] || has_lanes[1] || has_lanes[QUEUES - 1] ->
+			any_with_lanes(lanes);
+			if
+			:: true
+			:: any_with_lanes(learned)
+			fi
+		:: else
+		fi;
+		heirs = lanes;
+		if
+		:: nr_active > 0 && !is_active[lanes] -> choose_heir(NONE); heirs = heir
+		:: else
 		fi;
 		run stack();
 		run readers();
+		run grace();
 		run rtnl();
 		run judge()
 	}
