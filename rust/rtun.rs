@@ -14,7 +14,7 @@ module! {
     authors: ["The rtun developers"],
     description: "Multi-queue TUN/TAP driver",
     license: "GPL",
-    alias: ["devname:net/rtun", "rtnl-link-rtun"],
+    alias: ["rtnl-link-rtun"],
     params: {
         tx_queue_len: u32 {
             default: 0,
