@@ -257,8 +257,10 @@ TEST_F(features, reported_are_accepted)
 {
 	static const unsigned int flags[] = {
 		IFF_NAPI, IFF_NAPI | IFF_NAPI_FRAGS, IFF_NO_CARRIER,
-		IFF_BACKPRESSURE, IFF_NO_PI, IFF_ONE_QUEUE, IFF_VNET_HDR,
-		IFF_MULTI_QUEUE,
+		IFF_NO_PI, IFF_ONE_QUEUE, IFF_VNET_HDR, IFF_MULTI_QUEUE,
+#ifdef IFF_BACKPRESSURE /* since 7.3 */
+		IFF_BACKPRESSURE,
+#endif
 	};
 	size_t i;
 
