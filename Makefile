@@ -6,6 +6,7 @@
 #	FLAVOUR=rt                 another flavour of the default one
 #	KDIR=/path                 a prepared kernel tree, with the tools of this system
 #	TESTS=ioctl                only the test programs that match this expression
+#	TEST_LIMIT=3000            seconds after which a program is ended
 
 FLAVOUR ?=
 KERNEL  ?= $(file < selftests/vm/kernel)$(addprefix -,$(FLAVOUR))-amd64
@@ -25,7 +26,7 @@ ready   := prepare
 endif
 
 .DELETE_ON_ERROR:
-.PHONY: modules demo test test-debug selftests samples install uninstall clean fmt \
+.PHONY: modules demo test test-debug fuzz coverage selftests samples install uninstall clean fmt \
 	clippy doc lint shell prepare help
 
 modules: $(ready) ## build rtun.ko (the default)
@@ -37,9 +38,14 @@ demo: prepare modules samples ## boot a guest and show traffic over several queu
 test: prepare modules selftests samples ## boot a guest and run the tests in it
 	@$(vm)/test
 
-# Not seen to its end yet: the kernel has not been built whole.
-test-debug: # run the tests on a debug kernel: KASAN, lockdep, kmemleak and more
-	@$(MAKE) --no-print-directory test KERNEL=$(KERNEL:-amd64=-debug-amd64)
+test-debug: ## run the tests on a debug kernel: KASAN, lockdep, kmemleak and more
+	@$(MAKE) --no-print-directory test KERNEL=$(subst -debug,,$(KERNEL:-amd64=))-debug-amd64
+
+fuzz: prepare modules selftests ## throw random calls at the module for FUZZ_TIME seconds (60)
+	@$(vm)/fuzz
+
+coverage: export COVERAGE := 1
+coverage: test ## run the tests and list the lines of the driver that none ran
 
 install: ## install the module for KDIR's kernel, or the running one
 	@$(vm)/kbuild $(or $(KDIR),$(running)) modules

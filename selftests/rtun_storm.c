@@ -6,7 +6,7 @@
  * counted as dropped. chaos: everything at once, devices and namespaces too;
  * nobody may block, and at the end nothing may be left.
  *
- * STORM_SECONDS: how long each (10). STORM_SEED: what to repeat.
+ * STORM_SECONDS: how long each (5). STORM_SEED: what to repeat.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -31,7 +31,7 @@ static int64_t storm_ms(void)
 {
 	const char *text = getenv("STORM_SECONDS");
 
-	return (text && *text ? atoi(text) : 10) * 1000LL;
+	return (text && *text ? atoi(text) : 5) * 1000LL;
 }
 
 static unsigned int storm_seed(void)
