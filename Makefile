@@ -7,6 +7,7 @@
 #	KDIR=/path                 a prepared kernel tree, with the tools of this system
 #	TESTS=ioctl                only the test programs that match this expression
 #	TEST_LIMIT=3000            seconds after which a program is ended
+#	FUZZ_TIME=60 FUZZ_SEED=1   how long to fuzz, in seconds, and which run to repeat
 
 FLAVOUR ?=
 KERNEL  ?= $(file < selftests/vm/kernel)$(addprefix -,$(FLAVOUR))-amd64
