@@ -13,7 +13,6 @@
 #include "fuzz.h"
 #include "tun_test.h"
 
-#define COMPAT_IFREQ	32
 #define OFFLOADS	(TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | \
 			 TUN_F_TSO_ECN | TUN_F_UFO | TUN_F_USO4 | TUN_F_USO6 | \
 			 TUN_F_UDP_TUNNEL_GSO | TUN_F_UDP_TUNNEL_GSO_CSUM)
@@ -22,21 +21,6 @@
 			 IFF_NO_CARRIER | IFF_BACKPRESSURE | IFF_MULTI_QUEUE | \
 			 IFF_DETACH_QUEUE | IFF_PERSIST | IFF_NO_PI | \
 			 IFF_ONE_QUEUE | IFF_VNET_HDR)
-
-#ifdef __x86_64__
-/* A 32-bit process's ioctl, made from a 64-bit one. */
-static long ioctl_compat(int fd, unsigned int cmd, unsigned int arg)
-{
-	int ret;
-
-	asm volatile("int $0x80" : "=a" (ret)
-		     : "a" (54), "b" (fd), "c" (cmd), "d" (arg)
-		     : "memory", "r8", "r9", "r10", "r11");
-	return ret;
-}
-#else
-#define ioctl_compat(fd, cmd, arg) tun_ioctl(fd, cmd, arg)
-#endif
 
 static size_t fill(struct fuzz_thread *t, const struct fuzz_row *row,
 		   void *object, bool compat)
@@ -107,7 +91,7 @@ static long run_ioctl(struct fuzz_thread *t, const struct fuzz_row *row)
 	else
 		arg = row->value(t);
 	note_ioctl(t, row, fd, arg, compat);
-	ret = compat ? ioctl_compat(fd, cmd, arg) : tun_ioctl(fd, cmd, arg);
+	ret = compat ? tun_ioctl_compat(fd, cmd, arg) : tun_ioctl(fd, cmd, arg);
 	if (ret >= 0 && row->check && t->expect != EXPECT_ERROR &&
 	    !row->check(t, (void *)arg))
 		fuzz_fail(t, 210, "%s: its answer is wrong", row->name);
@@ -144,7 +128,7 @@ static long run_unknown(struct fuzz_thread *t, const struct fuzz_row *row)
 	arg = fuzz_one_in(t, 2) ? (unsigned long)t->room :
 				  (unsigned long)fuzz_bad_pointer(t);
 	fuzz_note(t, "fd %d cmd %#x arg %#lx", fd, cmd, arg);
-	return fuzz_one_in(t, 8) ? ioctl_compat(fd, cmd, arg) :
+	return fuzz_one_in(t, 8) ? tun_ioctl_compat(fd, cmd, arg) :
 				   tun_ioctl(fd, cmd, arg);
 }
 

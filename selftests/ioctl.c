@@ -561,20 +561,6 @@ TEST_F(unattached, set_index_in_use)
 }
 
 #ifdef __x86_64__
-/* A 32-bit process's ioctl, made from a 64-bit one. */
-static int ioctl_compat(int fd, unsigned int cmd, unsigned int arg)
-{
-	int ret;
-
-	asm volatile("int $0x80" : "=a" (ret)
-		     : "a" (54), "b" (fd), "c" (cmd), "d" (arg)
-		     : "memory", "r8", "r9", "r10", "r11");
-	return ret;
-}
-
-/* An ifreq of a 32-bit process is 8 bytes shorter. */
-#define COMPAT_IFREQ	32
-
 FIXTURE(compat)
 {
 	int fd;
@@ -607,15 +593,15 @@ TEST_F(compat, ifreq)
 	memcpy(self->ifr->ifr_name, "ours%d", sizeof("ours%d"));
 	self->ifr->ifr_flags = IFF_TUN | IFF_MULTI_QUEUE;
 	EXPECT_EQ(-EFAULT, tun_ioctl_ptr(self->fd, TUNSETIFF, self->ifr));
-	ASSERT_EQ(0, ioctl_compat(self->fd, TUNSETIFF, addr));
+	ASSERT_EQ(0, tun_ioctl_compat(self->fd, TUNSETIFF, addr));
 	EXPECT_STREQ("ours0", self->ifr->ifr_name);
 	self->ifr->ifr_flags = 0;
-	ASSERT_EQ(0, ioctl_compat(self->fd, TUNGETIFF, addr));
+	ASSERT_EQ(0, tun_ioctl_compat(self->fd, TUNGETIFF, addr));
 	EXPECT_EQ(IFF_TUN | IFF_MULTI_QUEUE, self->ifr->ifr_flags &
 		  (TUN_TYPE_MASK | IFF_MULTI_QUEUE));
 	self->ifr->ifr_flags = IFF_DETACH_QUEUE;
-	EXPECT_EQ(0, ioctl_compat(self->fd, TUNSETQUEUE, addr));
-	EXPECT_EQ(-EFAULT, ioctl_compat(self->fd, TUNGETIFF, addr + 16));
+	EXPECT_EQ(0, tun_ioctl_compat(self->fd, TUNSETQUEUE, addr));
+	EXPECT_EQ(-EFAULT, tun_ioctl_compat(self->fd, TUNGETIFF, addr + 16));
 }
 
 TEST_F(compat, values)
@@ -624,24 +610,24 @@ TEST_F(compat, values)
 	unsigned int addr = (uintptr_t)word;
 	struct link_info info;
 
-	ASSERT_EQ(0, ioctl_compat(self->fd, TUNGETFEATURES, addr));
+	ASSERT_EQ(0, tun_ioctl_compat(self->fd, TUNGETFEATURES, addr));
 	EXPECT_EQ(FEATURES_ALWAYS, *word & FEATURES_ALWAYS);
 	*word = 4343;
-	ASSERT_EQ(0, ioctl_compat(self->fd, TUNSETIFINDEX, addr));
+	ASSERT_EQ(0, tun_ioctl_compat(self->fd, TUNSETIFINDEX, addr));
 	ASSERT_EQ(0, tun_set_iff(self->fd, "ours", IFF_TUN));
-	ASSERT_EQ(0, ioctl_compat(self->fd, TUNSETOWNER, 1234));
-	EXPECT_EQ(-EINVAL, ioctl_compat(self->fd, TUNSETOWNER, -1));
-	ASSERT_EQ(0, ioctl_compat(self->fd, TUNSETGROUP, 4321));
+	ASSERT_EQ(0, tun_ioctl_compat(self->fd, TUNSETOWNER, 1234));
+	EXPECT_EQ(-EINVAL, tun_ioctl_compat(self->fd, TUNSETOWNER, -1));
+	ASSERT_EQ(0, tun_ioctl_compat(self->fd, TUNSETGROUP, 4321));
 	*word = 0;
-	ASSERT_EQ(0, ioctl_compat(self->fd, TUNSETCARRIER, addr));
-	ASSERT_EQ(0, ioctl_compat(self->fd, TUNSETPERSIST, 1));
+	ASSERT_EQ(0, tun_ioctl_compat(self->fd, TUNSETCARRIER, addr));
+	ASSERT_EQ(0, tun_ioctl_compat(self->fd, TUNSETPERSIST, 1));
 	ASSERT_EQ(0, link_get(4343, &info));
 	EXPECT_EQ(1234, info.owner);
 	EXPECT_EQ(4321, info.group);
 	EXPECT_EQ(0, info.carrier);
 	EXPECT_EQ(1, info.persist);
-	EXPECT_EQ(-EINVAL, ioctl_compat(self->fd, _IO('T', 190), 0));
-	ASSERT_EQ(0, ioctl_compat(self->fd, TUNSETPERSIST, 0));
+	EXPECT_EQ(-EINVAL, tun_ioctl_compat(self->fd, _IO('T', 190), 0));
+	ASSERT_EQ(0, tun_ioctl_compat(self->fd, TUNSETPERSIST, 0));
 }
 #endif /* __x86_64__ */
 

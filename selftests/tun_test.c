@@ -74,6 +74,21 @@ static void ifreq_init(struct ifreq *ifr, const char *name, int flags)
 	ifr->ifr_flags = flags;
 }
 
+/* A 32-bit process's ioctl, made from a 64-bit one where there is such. */
+int tun_ioctl_compat(int fd, unsigned int cmd, unsigned int arg)
+{
+#ifdef __x86_64__
+	int ret;
+
+	asm volatile("int $0x80" : "=a" (ret)
+		     : "a" (54), "b" (fd), "c" (cmd), "d" (arg)
+		     : "memory", "r8", "r9", "r10", "r11");
+	return ret;
+#else
+	return tun_ioctl(fd, cmd, arg);
+#endif
+}
+
 int tun_set_iff(int fd, const char *name, int flags)
 {
 	struct ifreq ifr;

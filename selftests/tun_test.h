@@ -21,6 +21,9 @@
 #define TUN_NOPI	(IFF_TUN | IFF_NO_PI)
 #define TAP_NOPI	(IFF_TAP | IFF_NO_PI)
 
+/* An ifreq of a 32-bit process is 8 bytes shorter. */
+#define COMPAT_IFREQ	32
+
 /* An EtherType for local experiments: the stack has no handler for it. */
 #define PROTO_TEST	0x88b5
 
@@ -49,6 +52,7 @@ bool tun_is_rtun(void);
 int tun_open(int flags);
 int tun_ioctl(int fd, unsigned long cmd, unsigned long arg);
 int tun_ioctl_ptr(int fd, unsigned long cmd, const void *arg);
+int tun_ioctl_compat(int fd, unsigned int cmd, unsigned int arg);
 int tun_set_iff(int fd, const char *name, int flags);
 int tun_create(const char *name, int flags);
 int tun_get_flags(int fd);
