@@ -80,6 +80,7 @@ void rtun_skb_orphan(struct sk_buff *skb);
 void rtun_nf_reset_ct(struct sk_buff *skb);
 void rtun_skb_reserve(struct sk_buff *skb, int len);
 void rtun_skb_record_rx_queue(struct sk_buff *skb, u16 queue);
+void rtun_skb_reset_mac_header(struct sk_buff *skb);
 void rtun_skb_reset_network_header(struct sk_buff *skb);
 u16 rtun_skb_protocol(const struct sk_buff *skb);
 void rtun_skb_set_protocol(struct sk_buff *skb, u16 proto);

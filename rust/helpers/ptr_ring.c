@@ -11,7 +11,12 @@ int rtun_ptr_ring_init(struct ptr_ring *r, int size)
 
 void rtun_ptr_ring_cleanup(struct ptr_ring *r, void (*destroy)(void *entry))
 {
-	ptr_ring_cleanup(r, destroy);
+	void *entry;
+
+	/* Nobody else has the ring, and in a softirq no consumer lock is taken. */
+	while ((entry = __ptr_ring_consume(r)))
+		destroy(entry);
+	ptr_ring_cleanup(r, NULL);
 }
 
 int rtun_ptr_ring_resize(struct ptr_ring *r, int size, void (*destroy)(void *entry))

@@ -44,6 +44,11 @@ void rtun_skb_record_rx_queue(struct sk_buff *skb, u16 queue)
 	skb_record_rx_queue(skb, queue);
 }
 
+void rtun_skb_reset_mac_header(struct sk_buff *skb)
+{
+	skb_reset_mac_header(skb);
+}
+
 void rtun_skb_reset_network_header(struct sk_buff *skb)
 {
 	skb_reset_network_header(skb);

@@ -269,7 +269,11 @@ impl SkBuff {
         self.set_dev(dev);
         self.set_protocol(u16::from_ne_bytes(proto));
         // SAFETY: By the type invariant.
-        unsafe { bindings::rtun_skb_reset_network_header(self.as_raw()) };
+        unsafe {
+            // The stack wants to know where it is, even if it is empty.
+            bindings::rtun_skb_reset_mac_header(self.as_raw());
+            bindings::rtun_skb_reset_network_header(self.as_raw());
+        }
     }
 
     /// Makes the packet one that came in on `dev` with an Ethernet header, which is pulled.
