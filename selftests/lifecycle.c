@@ -503,7 +503,10 @@ FIXTURE_TEARDOWN(many)
 	tun_close_all(self->fd, MAX_QUEUES);
 }
 
-TEST_F(many, queue_257)
+/* Each lock is a slow one with lockdep. */
+#define MANY_SECONDS	180
+
+TEST_F_TIMEOUT(many, queue_257, MANY_SECONDS)
 {
 	int flags = IFF_TAP | IFF_MULTI_QUEUE;
 	struct link_info info;
@@ -525,7 +528,7 @@ TEST_F(many, queue_257)
 	EXPECT_EQ(-E2BIG, tun_create("ours", flags));
 }
 
-TEST_F(many, delete_with_256)
+TEST_F_TIMEOUT(many, delete_with_256, MANY_SECONDS)
 {
 	int i;
 
