@@ -178,9 +178,9 @@ static bool ownerless_is_open(void)
 	unsigned int major = 0, minor = 0, patch = 0;
 	struct utsname uts;
 
-	if (tun_is_rtun() || uname(&uts))
+	if (tun_is_rtun() || uname(&uts) ||
+	    sscanf(uts.release, "%u.%u.%u", &major, &minor, &patch) < 2)
 		return false;
-	sscanf(uts.release, "%u.%u.%u", &major, &minor, &patch);
 	return (major << 16 | minor << 8 | patch) < 0x070303;
 }
 
