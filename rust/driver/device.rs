@@ -136,8 +136,8 @@ impl Device {
         }
     }
 
-    /// Whether `queue`, found to be the recipient a moment ago, still is. Asked under the producer lock
-    /// of its ring: no flow leaves it but under that lock.
+    /// Whether `queue`, found to be the recipient a moment ago, still is. Asked under the producer
+    /// lock of its ring: no flow leaves it but under that lock.
     #[inline]
     pub(super) fn is_recipient(
         &self,
