@@ -20,6 +20,10 @@ module! {
             default: 0,
             description: "txqueuelen of a new device, in packets: the room of each queue (0: 500 for TUN, 1000 for TAP)",
         },
+        max_queues: u32 {
+            default: 256,
+            description: "Queues that a multi-queue device can have, 1 to 256 (256)",
+        },
         flow_ageing: u32 {
             default: 3,
             description: "Seconds without a written packet after which a flow leaves the queue it was learned on (3)",

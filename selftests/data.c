@@ -12,7 +12,7 @@
 
 #include "rtnl.h"
 #include "tun_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define BAD_POINTER	((void *)8)
 #define BIG		65535

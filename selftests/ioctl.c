@@ -10,7 +10,7 @@
 
 #include "rtnl.h"
 #include "tun_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 /* What must be on offer in every version of the interface. */
 #define FEATURES_ALWAYS (IFF_TUN | IFF_TAP | IFF_NO_PI | IFF_ONE_QUEUE | \

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* rtun's module: see kmod.h. RTUN_KO names its file. */
+/* rtun's module: see kmod.h. RTUN_KO names its file, RTUN_PARAMS its parameters. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -27,7 +27,7 @@ int kmod_unload_when_idle(void)
 	return err;
 }
 
-int kmod_load(void)
+int kmod_load_with(const char *params)
 {
 	const char *path = getenv("RTUN_KO");
 	int fd, err;
@@ -37,9 +37,16 @@ int kmod_load(void)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	err = syscall(SYS_finit_module, fd, "", 0) ? -errno : 0;
+	err = syscall(SYS_finit_module, fd, params, 0) ? -errno : 0;
 	close(fd);
 	return err;
+}
+
+int kmod_load(void)
+{
+	const char *params = getenv("RTUN_PARAMS");
+
+	return kmod_load_with(params ? params : "");
 }
 
 bool kmod_loaded(void)

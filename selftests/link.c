@@ -11,7 +11,7 @@
 
 #include "rtnl.h"
 #include "tun_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 FIXTURE(link)
 {
@@ -78,7 +78,7 @@ TEST_F(link, attributes)
 	EXPECT_EQ(multi ? 0 : -1, info.disabled);
 	EXPECT_EQ(-1, info.owner);
 	EXPECT_EQ(-1, info.group);
-	EXPECT_EQ(multi ? MAX_QUEUES : 1, info.num_tx_queues);
+	EXPECT_EQ(multi ? tun_max_queues() : 1, info.num_tx_queues);
 
 	ASSERT_EQ(0, tun_ioctl(self->fd, TUNSETPERSIST, 1));
 	ASSERT_EQ(0, tun_ioctl(self->fd, TUNSETOWNER, 1));

@@ -14,7 +14,7 @@
 
 #include "rtnl.h"
 #include "tun_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define OWNER	1234
 #define GROUP	4321

@@ -20,7 +20,7 @@
 
 #include "rtnl.h"
 #include "tun_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define CREW		4
 #define ROUNDS		30

@@ -14,7 +14,7 @@
 #include "load.h"
 #include "reflect.h"
 #include "rtnl.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define QUEUES		4
 #define WINDOW		128	/* packets on their way */

@@ -26,7 +26,7 @@
 
 #include "rtnl.h"
 #include "tun_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define FAIL_NTH	"/proc/thread-self/fail-nth"
 #define DEBUGFS		"/sys/kernel/debug"

@@ -13,7 +13,7 @@
 #include "kmod.h"
 #include "rtnl.h"
 #include "tun_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 FIXTURE(module)
 {
@@ -149,6 +149,36 @@ TEST_F(module, cycles)
 		self->fd = tun_open(O_NONBLOCK);
 		ASSERT_LE(0, self->fd);
 	}
+}
+
+TEST_F(module, max_queues)
+{
+	static const char * const bad[] = { "0", "257", "4294967295", "-1", "x" };
+	int i, fd[4], flags = IFF_TAP | IFF_MULTI_QUEUE;
+	struct link_info info;
+	char params[40];
+
+	close(self->fd);
+	self->fd = -1;
+	ASSERT_EQ(0, kmod_unload());
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		snprintf(params, sizeof(params), "max_queues=%s", bad[i]);
+		EXPECT_EQ(-EINVAL, kmod_load_with(params))
+			TH_LOG("%s", params);
+	}
+	ASSERT_EQ(0, kmod_load_with("max_queues=3"));
+	ASSERT_EQ(0, tun_attach_all("ours", flags, fd, 3));
+	ASSERT_EQ(0, link_get(link_index("ours"), &info));
+	EXPECT_EQ(3, info.num_tx_queues);
+	EXPECT_EQ(-E2BIG, tun_create("ours", flags));
+	close(fd[1]);
+	fd[1] = tun_create("ours", flags);
+	EXPECT_LE(0, fd[1]);
+	tun_close_all(fd, 3);
+	fd[3] = tun_create("one", IFF_TAP);
+	EXPECT_LE(0, fd[3]);
+	close(fd[3]);
+	EXPECT_EQ(0, kmod_unload());
 }
 
 /* Does the module's file have the string, whole? */

@@ -6,7 +6,7 @@
 
 #include "flows.h"
 #include "rtnl.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define PACKETS	50
 

@@ -18,7 +18,7 @@
 #include "load.h"
 #include "rtnl.h"
 #include "storm.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define QUEUES		4
 #define ACTORS		3

@@ -36,6 +36,15 @@ bool tun_is_rtun(void)
 	return !strcmp(tun_kind(), "rtun");
 }
 
+/* How many queues a multi-queue device can have. */
+int tun_max_queues(void)
+{
+	const char *params = getenv("RTUN_PARAMS");
+	const char *max = params ? strstr(params, "max_queues=") : NULL;
+
+	return tun_is_rtun() && max ? atoi(strchr(max, '=') + 1) : MAX_QUEUES;
+}
+
 const char *tun_kind(void)
 {
 	const char *kind = getenv("TUN_KIND");

@@ -17,7 +17,7 @@
 #include <linux/if_tun.h>
 
 #define WAIT_MS		10000
-#define MAX_QUEUES	256
+#define MAX_QUEUES	256	/* unless RTUN_PARAMS says less: tun_max_queues() */
 #define TUN_NOPI	(IFF_TUN | IFF_NO_PI)
 #define TAP_NOPI	(IFF_TAP | IFF_NO_PI)
 
@@ -47,6 +47,7 @@
 const char *tun_node(void);
 const char *tun_kind(void);
 bool tun_is_rtun(void);
+int tun_max_queues(void);
 
 /* Files and ioctls. */
 int tun_open(int flags);

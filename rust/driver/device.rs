@@ -37,8 +37,23 @@ use kernel::sync::atomic::Atomic;
 use kernel::sync::atomic::Relaxed;
 use kernel::sync::rcu;
 
-/// The most queues of a multi-queue device, active and disabled.
+/// The most queues that a multi-queue device can be made for.
 pub(crate) const MAX_QUEUES: usize = 256;
+
+/// How many queues a multi-queue device can have, active and disabled: each costs the stack a
+/// transmit queue, a queueing discipline and two sysfs directories, used or not.
+///
+/// # Errors
+///
+/// `EINVAL` if the module's parameter says something impossible.
+pub(super) fn max_queues() -> Result<usize> {
+    let max = module::param(crate::module_parameters::max_queues.value()) as usize;
+    if !(1..=MAX_QUEUES).contains(&max) {
+        pr_err!("max_queues={max} is not within 1 to {MAX_QUEUES}\n");
+        return Err(EINVAL);
+    }
+    Ok(max)
+}
 
 /// The link kind.
 pub(crate) static LINK_OPS: LinkOps<Device> = LinkOps::new();
@@ -62,7 +77,11 @@ pub(crate) struct Device {
 impl Device {
     /// A device without a queue. May sleep.
     fn new(flags: Flags) -> Result<Self> {
-        let max = if flags.multi_queue() { MAX_QUEUES } else { 1 };
+        let max = if flags.multi_queue() {
+            max_queues()?
+        } else {
+            1
+        };
         let mut members = KVec::with_capacity(max, GFP_KERNEL)?;
         for _ in 0..max {
             members.push(RcuSlot::new(), GFP_KERNEL)?;
@@ -265,7 +284,7 @@ impl Device {
 ///
 /// `EEXIST` if the queue is bound; `EINVAL` for flags that this driver has not, for no mode, a
 /// mode or multi-queue setting other than the device's, or a bad name; `EBUSY` if the device must
-/// be new and is not, or has one queue and that is taken; `E2BIG` for a 257th queue; `EPERM`;
+/// be new and is not, or has one queue and that is taken; `E2BIG` for a queue beyond [`max_queues`]; `EPERM`;
 /// `ENOMEM`; and what registering a device can say.
 pub(crate) fn set_iff(queue: &Queue, req: &mut IfReq, rtnl: &mut Rtnl) -> Result {
     let iff = SetIff::new(req.flags());

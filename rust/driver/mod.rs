@@ -43,8 +43,10 @@ impl Registrations {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`, or `EEXIST` when something else has the link kind.
+    /// `EINVAL` for a bad module parameter, `ENOMEM`, or `EEXIST` when something else has the link
+    /// kind.
     pub(crate) fn new() -> Result<Self> {
+        device::max_queues()?;
         let _rcu = rcu::Barrier;
         let _notifier = notifier::Registration::new()?;
         let _kind = device::LINK_OPS.register()?;
