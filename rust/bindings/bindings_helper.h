@@ -28,6 +28,7 @@
 #include <linux/sched/signal.h>
 #include <linux/skbuff.h>
 #include <linux/uio.h>
+#include <linux/virtio_net.h>
 #include <linux/wait.h>
 #include <net/6lowpan.h>
 #include <net/ax25.h>
@@ -58,6 +59,7 @@ static const gfp_t RTUN_GFP_KERNEL = GFP_KERNEL;
 static const fmode_t RTUN_FMODE_NOWAIT = FMODE_NOWAIT;
 static const int RTUN_IOCB_NOWAIT = IOCB_NOWAIT;
 static const int RTUN_POLL_IN = POLL_IN;
+static const int RTUN_POLL_OUT = POLL_OUT;
 static const int RTUN_POLL_HUP = POLL_HUP;
 static const int RTUN_HZ = HZ;
 static const int RTUN_NET_XMIT_DROP = NET_XMIT_DROP;
@@ -87,4 +89,5 @@ RTUN_SIZEOF(rtnl_link_ops);
 RTUN_SIZEOF(sk_buff);
 RTUN_SIZEOF(sock);
 RTUN_SIZEOF(socket);
+RTUN_SIZEOF(virtio_net_hdr_v1_hash_tunnel);
 RTUN_SIZEOF(wait_queue_entry);

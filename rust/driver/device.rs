@@ -10,6 +10,7 @@ use super::steering::Members;
 use super::steering::Steering;
 use super::sysfs;
 use super::tx;
+use super::vnet::VnetLayout;
 use crate::net::cred::Gid;
 use crate::net::cred::Uid;
 use crate::net::ifreq::IfReq;
@@ -63,6 +64,12 @@ pub(crate) struct Device {
     flags: Atomic<u32>,
     owner: Atomic<u32>,
     group: Atomic<u32>,
+    /// A [`VnetLayout`].
+    vnet: Atomic<i64>,
+    /// Of each queue, in bytes.
+    sndbuf: Atomic<i32>,
+    /// Packets that their virtio-net header did not fit.
+    rx_frame_errors: Atomic<i64>,
     /// How many queues are active, and how many disabled. Changed under RTNL.
     active: Atomic<u32>,
     disabled: Atomic<u32>,
@@ -95,6 +102,9 @@ impl Device {
             flags: Atomic::<u32>::new(flags.into_bits()),
             owner: Atomic::<u32>::new(Uid::to_bits(None)),
             group: Atomic::<u32>::new(Gid::to_bits(None)),
+            vnet: Atomic::<i64>::new(VnetLayout::DEFAULT.into_bits()),
+            sndbuf: Atomic::<i32>::new(i32::MAX),
+            rx_frame_errors: Atomic::<i64>::new(0),
             active: Atomic::<u32>::new(0),
             disabled: Atomic::<u32>::new(0),
             members,
@@ -253,6 +263,36 @@ impl Device {
     /// Sets which group may attach.
     pub(crate) fn set_group(&self, group: Gid, _rtnl: &Rtnl) {
         self.group.store(Gid::to_bits(Some(group)), Relaxed);
+    }
+
+    /// How virtio-net headers are laid out.
+    pub(crate) fn vnet(&self) -> VnetLayout {
+        VnetLayout::from_bits(self.vnet.load(Relaxed))
+    }
+
+    /// Sets how virtio-net headers are laid out, from the next packet on.
+    pub(crate) fn set_vnet(&self, vnet: VnetLayout, rtnl: &Rtnl) {
+        self.vnet.store(vnet.into_bits(), Relaxed);
+        self.queues(rtnl)
+            .for_each(|(_, queue)| queue.set_vnet(vnet));
+    }
+
+    /// How many bytes of written packets may be under way, a queue.
+    pub(crate) fn sndbuf(&self) -> i32 {
+        self.sndbuf.load(Relaxed)
+    }
+
+    /// Sets what [`Self::sndbuf`] says.
+    pub(crate) fn set_sndbuf(&self, size: i32, rtnl: &Rtnl) {
+        self.sndbuf.store(size, Relaxed);
+        self.queues(rtnl)
+            .for_each(|(_, queue)| queue.set_sndbuf(size));
+    }
+
+    /// Counts a packet that its virtio-net header does not fit.
+    #[cold]
+    pub(super) fn count_rx_frame_error(&self) {
+        self.rx_frame_errors.fetch_add(1, Relaxed);
     }
 
     /// Makes the device stay, or not stay, without a queue. Says whether that is new.

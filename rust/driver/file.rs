@@ -39,8 +39,8 @@ impl CharDevice for QueueData {
         tx::read(queue, nonblock, to)
     }
 
-    fn write(queue: &Queue, from: &mut IovIterSource<'_>) -> Result<usize> {
-        rx::write(queue, from)
+    fn write(queue: &Queue, nonblock: bool, from: &mut IovIterSource<'_>) -> Result<usize> {
+        rx::write(queue, nonblock, from)
     }
 
     fn poll(queue: &Queue) -> Events {
@@ -54,7 +54,7 @@ impl CharDevice for QueueData {
         if !queue.ring().is_empty() {
             events = events | Events::IN;
         }
-        if user.dev.is_up() {
+        if user.dev.is_up() && queue.is_writeable() {
             events = events | Events::OUT;
         }
         events

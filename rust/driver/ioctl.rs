@@ -36,8 +36,16 @@ const TUNSETLINK: u32 = _IOW::<i32>(TUN, 205);
 const TUNSETGROUP: u32 = _IOW::<i32>(TUN, 206);
 const TUNGETFEATURES: u32 = _IOR::<u32>(TUN, 207);
 const TUNGETIFF: u32 = _IOR::<u32>(TUN, 210);
+const TUNGETSNDBUF: u32 = _IOR::<i32>(TUN, 211);
+const TUNSETSNDBUF: u32 = _IOW::<i32>(TUN, 212);
+const TUNGETVNETHDRSZ: u32 = _IOR::<i32>(TUN, 215);
+const TUNSETVNETHDRSZ: u32 = _IOW::<i32>(TUN, 216);
 const TUNSETQUEUE: u32 = _IOW::<i32>(TUN, 217);
 const TUNSETIFINDEX: u32 = _IOW::<u32>(TUN, 218);
+const TUNSETVNETLE: u32 = _IOW::<i32>(TUN, 220);
+const TUNGETVNETLE: u32 = _IOR::<i32>(TUN, 221);
+const TUNSETVNETBE: u32 = _IOW::<i32>(TUN, 222);
+const TUNGETVNETBE: u32 = _IOR::<i32>(TUN, 223);
 const TUNSETCARRIER: u32 = _IOW::<i32>(TUN, 226);
 
 /// Does what a program asks for by ioctl. May sleep.
@@ -87,8 +95,36 @@ fn device_ioctl(
         }
         TUNSETLINK => dev.set_link_type(ioctl.arg as u16, rtnl),
         TUNSETCARRIER => Device::change_carrier(dev, get::<u32>(ioctl)? != 0, rtnl),
-        _ => Err(EINVAL),
+        TUNGETSNDBUF => put(ioctl, dev.sndbuf()),
+        TUNSETSNDBUF => {
+            let size = get::<i32>(ioctl)?;
+            if size <= 0 {
+                return Err(EINVAL);
+            }
+            dev.set_sndbuf(size, rtnl);
+            Ok(())
+        }
+        _ => vnet_ioctl(dev, ioctl, rtnl),
     }
+}
+
+/// The commands for virtio-net headers.
+fn vnet_ioctl(dev: &NetDevice<Device>, ioctl: Ioctl, rtnl: &Rtnl) -> Result {
+    let vnet = dev.vnet();
+    let new = match ioctl.cmd {
+        TUNGETVNETHDRSZ => return put(ioctl, vnet.size() as i32),
+        TUNGETVNETLE => return put(ioctl, i32::from(vnet.little())),
+        TUNGETVNETBE => return put(ioctl, i32::from(vnet.big()?)),
+        TUNSETVNETHDRSZ => vnet.with_size(get(ioctl)?)?,
+        TUNSETVNETLE => vnet.with_little(get::<i32>(ioctl)? != 0),
+        TUNSETVNETBE => {
+            vnet.big()?;
+            vnet.with_big(get::<i32>(ioctl)? != 0)?
+        }
+        _ => return Err(EINVAL),
+    };
+    dev.set_vnet(new, rtnl);
+    Ok(())
 }
 
 fn set_iff(queue: &Queue, ioctl: Ioctl) -> Result {
@@ -135,8 +171,8 @@ fn get<T: kernel::transmute::FromBytes>(ioctl: Ioctl) -> Result<T> {
 }
 
 /// Writes a value to where an ioctl's argument points.
-fn put(ioctl: Ioctl, value: u32) -> Result {
-    UserSlice::new(UserPtr::from_addr(ioctl.arg), size_of::<u32>())
+fn put<T: kernel::transmute::AsBytes>(ioctl: Ioctl, value: T) -> Result {
+    UserSlice::new(UserPtr::from_addr(ioctl.arg), size_of::<T>())
         .writer()
         .write(&value)
 }

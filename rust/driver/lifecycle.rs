@@ -80,6 +80,8 @@ pub(crate) fn bind(queue: &Queue, dev: &NetDevice<Device>, seat: Seat, rtnl: &mu
     let layout = queue.next_layout(dev.flags());
     *queue.ifindex.get_mut(rtnl) = 0;
     queue.set_member(member);
+    queue.set_vnet(dev.vnet());
+    queue.set_sndbuf(dev.sndbuf());
     let bound = Bound::new(dev, layout);
     queue.gate.open(rtnl, State::Disabled, bound);
     dev.set_member(member, Some(queue.into()), rtnl);

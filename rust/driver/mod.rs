@@ -20,6 +20,7 @@ mod rx;
 mod steering;
 mod sysfs;
 mod tx;
+mod vnet;
 
 use crate::net::chardev;
 use crate::net::notifier;

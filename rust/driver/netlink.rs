@@ -36,7 +36,7 @@ impl LinkInfo for Device {
             attrs.put_u32(GROUP, group.into_current_ns())?;
         }
         attrs.put_u8(PI, u8::from(flags.has_pi()))?;
-        attrs.put_u8(VNET_HDR, 0)?;
+        attrs.put_u8(VNET_HDR, u8::from(flags.has_vnet_hdr()))?;
         attrs.put_u8(PERSIST, u8::from(flags.persist()))?;
         attrs.put_u8(MULTI_QUEUE, u8::from(flags.multi_queue()))?;
         if flags.multi_queue() {

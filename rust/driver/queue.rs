@@ -4,6 +4,7 @@
 
 use super::device::Device;
 use super::flags::Flags;
+use super::vnet::VnetLayout;
 use crate::net::error::ebadfd;
 use crate::net::gate::Gate;
 use crate::net::gate::GateState;
@@ -98,6 +99,8 @@ pub(crate) struct QueueData {
     pub(super) gate: Gate<State, Bound>,
     /// The [`Layout`] of the last binding, for who lays packets out before entering.
     layout: Atomic<u32>,
+    /// The device's [`VnetLayout`], for the same.
+    vnet: Atomic<i64>,
     /// The number of the transmit queue that this is, fixed while it is bound.
     member: Atomic<u32>,
     /// The index that the next device of this file is to have, or 0.
@@ -113,6 +116,7 @@ impl QueueData {
         Self {
             gate: Gate::new(State::Unbound),
             layout: Atomic::<u32>::new(0),
+            vnet: Atomic::<i64>::new(VnetLayout::DEFAULT.into_bits()),
             member: Atomic::<u32>::new(0),
             ifindex: RtnlCell::new(0),
         }
@@ -182,6 +186,17 @@ impl QueueData {
             return Err(ebadfd());
         }
         Ok(Layout(self.layout.load(Relaxed)))
+    }
+
+    /// How virtio-net headers are laid out, if the device has them.
+    #[inline]
+    pub(crate) fn vnet(&self) -> VnetLayout {
+        VnetLayout::from_bits(self.vnet.load(Relaxed))
+    }
+
+    /// Says how virtio-net headers are laid out.
+    pub(super) fn set_vnet(&self, vnet: VnetLayout) {
+        self.vnet.store(vnet.into_bits(), Relaxed);
     }
 
     /// Begins a new binding, to a device with `flags`.

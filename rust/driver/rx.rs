@@ -4,10 +4,12 @@
 
 use super::flags::Flags;
 use super::flags::Mode;
+use super::queue::Layout;
 use super::queue::Queue;
 use super::queue::State;
 use super::queue::User;
 use super::tx::PI_LEN;
+use super::vnet::Header;
 use crate::net::skbuff::DropReason;
 use crate::net::skbuff::SkBuff;
 use kernel::iov::IovIterSource;
@@ -20,42 +22,122 @@ const ETH_HLEN: usize = 14;
 const ETH_P_IP: [u8; 2] = [0x08, 0x00];
 const ETH_P_IPV6: [u8; 2] = [0x86, 0xdd];
 
+/// What is written before a packet.
+struct Headers {
+    /// The protocol, if the program said it.
+    proto: Option<[u8; 2]>,
+    vnet: Option<Header>,
+}
+
+/// Why a packet was refused.
+enum Refusal {
+    /// It could not be taken, or is none.
+    Dropped(Error),
+    /// Its virtio-net header does not fit it.
+    BadHeader,
+}
+
+impl From<Error> for Refusal {
+    fn from(e: Error) -> Self {
+        Self::Dropped(e)
+    }
+}
+
 /// Writes one packet, which is all of `from`.
 ///
 /// # Errors
 ///
-/// `EBADFD` if the queue has no device, `EINVAL` for what is no packet of the device's mode, `EIO`
-/// if the interface is down, `EFAULT`, and `ENOMEM`, `ENOBUFS` or `EMSGSIZE` without a buffer that
-/// is large enough.
-pub(super) fn write(queue: &Queue, from: &mut IovIterSource<'_>) -> Result<usize> {
+/// `EBADFD` if the queue has no device, `EINVAL` for what is no packet of the device's mode or has
+/// a virtio-net header that does not fit it, `EIO` if the interface is down, `EAGAIN` if it would
+/// have to wait for room in the send buffer, `ERESTARTSYS` upon a signal while it waits, `EFAULT`,
+/// and `ENOMEM`, `ENOBUFS` or `EMSGSIZE` without a buffer that is large enough.
+pub(super) fn write(queue: &Queue, nonblock: bool, from: &mut IovIterSource<'_>) -> Result<usize> {
     let layout = queue.layout()?;
-    let flags = layout.flags();
     let total = from.len();
-    let mut len = total;
-    let mut proto = None;
-    if flags.has_pi() {
-        len = len.checked_sub(PI_LEN).ok_or(EINVAL)?;
-        let mut pi = [0; PI_LEN];
-        if from.copy_from_iter(&mut pi) != PI_LEN {
-            return Err(EFAULT);
+    let headers = match take_headers(queue, layout.flags(), from) {
+        Ok(headers) => headers,
+        Err(Refusal::Dropped(e)) => return Err(e),
+        Err(Refusal::BadHeader) => {
+            queue.enter_as(layout)?.dev.count_rx_frame_error();
+            return Err(EINVAL);
         }
-        proto = Some([pi[2], pi[3]]);
-    }
-    if flags.mode() == Mode::Tap && len < ETH_HLEN {
-        return Err(EINVAL);
-    }
+    };
+    let len = from.len();
+    wait_for_room(queue, layout, nonblock)?;
     // User memory is read outside of the queue: it may take any time.
     let skb = SkBuff::from_iter(from, len);
     let user = queue.enter_as(layout)?;
-    let accepted = skb.and_then(|skb| identify(skb, &user, flags, proto));
+    let accepted = skb
+        .map_err(Refusal::from)
+        .and_then(|skb| identify(skb, &user, layout.flags(), headers));
     match accepted {
-        Ok(skb) => deliver(skb, queue, &user, len),
-        Err(e) => {
+        Ok(mut skb) => {
+            if queue.sndbuf() != i32::MAX {
+                queue.charge(&mut skb);
+            }
+            deliver(skb, queue, &user, len);
+        }
+        Err(Refusal::Dropped(e)) => {
             user.dev.count_rx_dropped();
             return Err(e);
         }
+        Err(Refusal::BadHeader) => {
+            user.dev.count_rx_frame_error();
+            return Err(EINVAL);
+        }
     }
     Ok(total)
+}
+
+/// Takes what comes before the packet.
+fn take_headers(
+    queue: &Queue,
+    flags: Flags,
+    from: &mut IovIterSource<'_>,
+) -> Result<Headers, Refusal> {
+    let mut headers = Headers {
+        proto: None,
+        vnet: None,
+    };
+    if flags.has_pi() {
+        if from.len() < PI_LEN {
+            return Err(EINVAL.into());
+        }
+        let mut pi = [0; PI_LEN];
+        if from.copy_from_iter(&mut pi) != PI_LEN {
+            return Err(EFAULT.into());
+        }
+        headers.proto = Some([pi[2], pi[3]]);
+    }
+    if flags.has_vnet_hdr() {
+        let header = queue.vnet().take(from).map_err(|e| match e {
+            EINVAL => Refusal::BadHeader,
+            e => Refusal::Dropped(e),
+        })?;
+        headers.vnet = Some(header);
+    }
+    if flags.mode() == Mode::Tap {
+        let covered = headers.vnet.as_ref().map_or(0, Header::covers);
+        if from.len() < ETH_HLEN {
+            return Err(EINVAL.into());
+        }
+        if (1..ETH_HLEN).contains(&covered) {
+            return Err(Refusal::BadHeader);
+        }
+    }
+    Ok(headers)
+}
+
+/// Waits until the send buffer has room.
+fn wait_for_room(queue: &Queue, layout: Layout, nonblock: bool) -> Result {
+    if queue.sndbuf() == i32::MAX || queue.has_room() {
+        return Ok(());
+    }
+    if nonblock {
+        return Err(EAGAIN);
+    }
+    let changed = || queue.layout() != Ok(layout);
+    queue.wait_interruptible(|| queue.has_room() || changed())
 }
 
 /// Gives a packet its device and protocol, if it can be received.
@@ -64,11 +146,11 @@ fn identify(
     mut skb: SkBuff,
     user: &User<'_>,
     flags: Flags,
-    proto: Option<[u8; 2]>,
-) -> Result<SkBuff> {
+    headers: Headers,
+) -> Result<SkBuff, Refusal> {
     match flags.mode() {
         Mode::Tun => {
-            let proto = match proto {
+            let proto = match headers.proto {
                 Some(proto) => proto,
                 None => ip_protocol(&skb)?,
             };
@@ -76,9 +158,15 @@ fn identify(
         }
         Mode::Tap => skb.came_from_ethernet(&user.dev)?,
     }
+    if let Some(vnet) = headers.vnet {
+        vnet.apply(&mut skb).map_err(|_| Refusal::BadHeader)?;
+    }
+    if flags.mode() == Mode::Tap {
+        skb.pull_ethernet(&user.dev);
+    }
     if !user.dev.is_up() {
         skb.drop_with(DropReason::DEV_READY);
-        return Err(EIO);
+        return Err(EIO.into());
     }
     Ok(skb)
 }

@@ -6,6 +6,7 @@ use super::device::Device;
 use super::flags::Flags;
 use super::queue::Layout;
 use super::queue::Queue;
+use super::vnet::VnetLayout;
 use crate::net::netdevice::NetDevice;
 use crate::net::netdevice::TxStatus;
 use crate::net::ptr_ring::Refused;
@@ -75,9 +76,10 @@ pub(super) fn read(queue: &Queue, nonblock: bool, to: &mut IovIterDest<'_>) -> R
     if to.is_empty() {
         return Ok(0);
     }
-    let skb = receive(queue, layout, nonblock)?;
+    let (skb, tunnel) = receive(queue, layout, nonblock)?;
     let room = to.len();
-    match put_user(&skb, layout.flags(), to) {
+    let vnet = layout.flags().has_vnet_hdr().then(|| queue.vnet());
+    match put_user(&skb, layout.flags(), vnet, tunnel, to) {
         Ok(len) => {
             skb.consume();
             Ok(len.min(room))
@@ -89,8 +91,9 @@ pub(super) fn read(queue: &Queue, nonblock: bool, to: &mut IovIterDest<'_>) -> R
     }
 }
 
-/// Takes the oldest packet, and waits for one if allowed.
-fn receive(queue: &Queue, layout: Layout, nonblock: bool) -> Result<SkBuff> {
+/// Takes the oldest packet, and waits for one if allowed. Says whether it may be one to be cut
+/// inside of a tunnel, for which the virtio-net header has more fields.
+fn receive(queue: &Queue, layout: Layout, nonblock: bool) -> Result<(SkBuff, bool)> {
     loop {
         let user = queue.enter_as(layout)?;
         if let Some(skb) = queue.ring().consume() {
@@ -100,7 +103,7 @@ fn receive(queue: &Queue, layout: Layout, nonblock: bool) -> Result<SkBuff> {
                 0
             };
             user.dev.count_tx(skb.len() + tag);
-            return Ok(skb);
+            return Ok((skb, user.dev.cuts_in_tunnels()));
         }
         drop(user);
         if nonblock {
@@ -112,9 +115,16 @@ fn receive(queue: &Queue, layout: Layout, nonblock: bool) -> Result<SkBuff> {
 }
 
 /// Lays a packet out in user memory. Says how long it is, in whole.
-fn put_user(skb: &SkBuff, flags: Flags, to: &mut IovIterDest<'_>) -> Result<usize> {
+fn put_user(
+    skb: &SkBuff,
+    flags: Flags,
+    vnet: Option<VnetLayout>,
+    tunnel: bool,
+    to: &mut IovIterDest<'_>,
+) -> Result<usize> {
     let tag = skb.vlan_tag();
-    let mut total = skb.len() + if tag.is_some() { VLAN_LEN } else { 0 };
+    let vlan_len = if tag.is_some() { VLAN_LEN } else { 0 };
+    let mut total = skb.len() + vlan_len + vnet.map_or(0, VnetLayout::size);
     if flags.has_pi() {
         if to.len() < PI_LEN {
             return Err(EINVAL);
@@ -125,6 +135,10 @@ fn put_user(skb: &SkBuff, flags: Flags, to: &mut IovIterDest<'_>) -> Result<usiz
         pi[..2].copy_from_slice(&strip.to_ne_bytes());
         pi[2..].copy_from_slice(&skb.protocol());
         put_bytes(&pi, to)?;
+    }
+    if let Some(vnet) = vnet {
+        let hdr = vnet.describe(skb, tunnel, vlan_len)?;
+        vnet.put(&hdr, tunnel, to)?;
     }
     let mut offset = 0;
     if let Some(tag) = tag {

@@ -10,6 +10,7 @@
 #include <linux/poll.h>
 #include <linux/ptr_ring.h>
 #include <linux/skbuff.h>
+#include <linux/virtio_net.h>
 #include <net/sock.h>
 
 /* cred.c */
@@ -31,6 +32,7 @@ void rtun_dev_copy_name(const struct net_device *dev, char *name);
 struct net *rtun_dev_net(const struct net_device *dev);
 void rtun_dev_net_set(struct net_device *dev, struct net *net);
 enum netdev_reg_state rtun_dev_reg_state(const struct net_device *dev);
+bool rtun_dev_has_gso_udp_tunnel(const struct net_device *dev);
 void rtun_dev_set_software(struct net_device *dev);
 void rtun_tap_priv_flags(struct net_device *dev);
 void rtun_netif_tx_start_all_queues(struct net_device *dev);
@@ -82,6 +84,7 @@ void rtun_skb_reserve(struct sk_buff *skb, int len);
 void rtun_skb_record_rx_queue(struct sk_buff *skb, u16 queue);
 void rtun_skb_reset_mac_header(struct sk_buff *skb);
 void rtun_skb_reset_network_header(struct sk_buff *skb);
+void rtun_skb_set_network_header(struct sk_buff *skb, int offset);
 u16 rtun_skb_protocol(const struct sk_buff *skb);
 void rtun_skb_set_protocol(struct sk_buff *skb, u16 proto);
 struct net_device *rtun_skb_dev(const struct sk_buff *skb);
@@ -101,12 +104,24 @@ void rtun_sock_put(struct sock *sk);
 void rtun_sock_set_rcu_free(struct sock *sk);
 void rtun_sock_init_wait(struct socket *sock);
 struct net *rtun_sock_net(const struct sock *sk);
+bool rtun_sock_has_room(const struct sock *sk);
+bool rtun_sock_writeable(const struct sock *sk);
+bool rtun_sock_want_space(struct socket *sock);
+bool rtun_sock_told_space(struct socket *sock);
 void rtun_sock_wake(struct socket *sock, u32 events);
 
 /* sysfs.c */
 struct net_device *rtun_to_net_dev(struct device *dev);
 int rtun_sysfs_emit_hex(char *page, u32 value);
 int rtun_sysfs_emit_decimal(char *page, s64 value);
+
+/* virtio_net.c */
+int rtun_virtio_net_hdr_to_skb(struct sk_buff *skb,
+			       const struct virtio_net_hdr_v1_hash_tunnel *hdr,
+			       bool tunnel, bool little_endian);
+int rtun_virtio_net_hdr_from_skb(const struct sk_buff *skb,
+				 struct virtio_net_hdr_v1_hash_tunnel *hdr,
+				 bool tunnel, bool little_endian, int vlan_hlen);
 
 /* wait_bit.c */
 void rtun_wait_var_zero_mask(u64 *word, u64 mask);

@@ -41,6 +41,11 @@ enum netdev_reg_state rtun_dev_reg_state(const struct net_device *dev)
 }
 
 /* No lock around transmit, statistics per CPU, nothing that hardware would do. */
+bool rtun_dev_has_gso_udp_tunnel(const struct net_device *dev)
+{
+	return dev->features & NETIF_F_GSO_UDP_TUNNEL;
+}
+
 void rtun_dev_set_software(struct net_device *dev)
 {
 	dev->lltx = true;

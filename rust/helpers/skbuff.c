@@ -54,6 +54,11 @@ void rtun_skb_reset_network_header(struct sk_buff *skb)
 	skb_reset_network_header(skb);
 }
 
+void rtun_skb_set_network_header(struct sk_buff *skb, int offset)
+{
+	skb_set_network_header(skb, offset);
+}
+
 u16 rtun_skb_protocol(const struct sk_buff *skb)
 {
 	return (__force u16)skb->protocol;

@@ -29,6 +29,27 @@ struct net *rtun_sock_net(const struct sock *sk)
 	return sock_net(sk);
 }
 
+bool rtun_sock_has_room(const struct sock *sk)
+{
+	return sk_wmem_alloc_get(sk) < READ_ONCE(sk->sk_sndbuf);
+}
+
+bool rtun_sock_writeable(const struct sock *sk)
+{
+	return sock_writeable(sk);
+}
+
+/* Returns whether somebody had asked already. */
+bool rtun_sock_want_space(struct socket *sock)
+{
+	return test_and_set_bit(SOCKWQ_ASYNC_NOSPACE, &sock->flags);
+}
+
+bool rtun_sock_told_space(struct socket *sock)
+{
+	return test_and_clear_bit(SOCKWQ_ASYNC_NOSPACE, &sock->flags);
+}
+
 void rtun_sock_wake(struct socket *sock, u32 events)
 {
 	if (wq_has_sleeper(&sock->wq.wait))

@@ -55,8 +55,9 @@ pub(crate) trait CharDevice: Sized + Send + Sync + 'static {
     /// Reads one packet. Sleeps only if not `nonblock`.
     fn read(queue: &RingSock<Self>, nonblock: bool, to: &mut IovIterDest<'_>) -> Result<usize>;
 
-    /// Writes one packet. May sleep for memory.
-    fn write(queue: &RingSock<Self>, from: &mut IovIterSource<'_>) -> Result<usize>;
+    /// Writes one packet. Waits for the buffer's room only if not `nonblock`; may sleep for memory.
+    fn write(queue: &RingSock<Self>, nonblock: bool, from: &mut IovIterSource<'_>)
+        -> Result<usize>;
 
     /// What is possible now; the caller waits on the queue's wait queue.
     fn poll(queue: &RingSock<Self>) -> Events;
@@ -220,10 +221,10 @@ impl<T: CharDevice> Fops<T> {
         iter: *mut bindings::iov_iter,
     ) -> isize {
         // SAFETY: By the safety requirements.
-        let queue = unsafe { Self::queue((*kiocb).ki_filp) };
+        let (queue, nonblock) = unsafe { (Self::queue((*kiocb).ki_filp), Self::nonblock(kiocb)) };
         // SAFETY: The VFS hands over a source.
         let from = unsafe { IovIterSource::from_raw(iter.cast()) };
-        match T::write(queue, from) {
+        match T::write(queue, nonblock, from) {
             Ok(len) => len as isize,
             Err(e) => e.to_errno() as isize,
         }

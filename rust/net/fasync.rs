@@ -15,6 +15,8 @@ use kernel::prelude::*;
 pub(crate) enum Band {
     /// There is something to read.
     In = bindings::RTUN_POLL_IN as isize,
+    /// There is room to write.
+    Out = bindings::RTUN_POLL_OUT as isize,
     /// Hung up.
     Hup = bindings::RTUN_POLL_HUP as isize,
 }

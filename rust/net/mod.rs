@@ -25,3 +25,4 @@ pub(crate) mod rtnl_link;
 pub(crate) mod skbuff;
 pub(crate) mod sock;
 pub(crate) mod sysfs;
+pub(crate) mod virtio_net;

@@ -425,6 +425,14 @@ impl<T: Driver> NetDevice<T> {
         unsafe { bindings::rtun_netif_tx_stop_all_queues(self.as_raw()) };
     }
 
+    /// Whether the device is given packets that are to be cut in segments inside of a UDP tunnel
+    /// (`NETIF_F_GSO_UDP_TUNNEL`). Any context; it can change at once.
+    #[inline]
+    pub(crate) fn cuts_in_tunnels(&self) -> bool {
+        // SAFETY: The device is valid.
+        unsafe { bindings::rtun_dev_has_gso_udp_tunnel(self.as_raw()) }
+    }
+
     /// Notes that a transmit queue moved, for the watchdog. Softirqs are off.
     #[inline]
     pub(crate) fn trans_update(&self, txq: u16) {

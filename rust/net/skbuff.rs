@@ -111,7 +111,7 @@ impl SkBuff {
         ManuallyDrop::new(self).0.as_ptr()
     }
 
-    fn as_raw(&self) -> *mut bindings::sk_buff {
+    pub(super) fn as_raw(&self) -> *mut bindings::sk_buff {
         self.0.as_ptr()
     }
 
@@ -276,7 +276,7 @@ impl SkBuff {
         }
     }
 
-    /// Makes the packet one that came in on `dev` with an Ethernet header, which is pulled.
+    /// Makes the packet one that came in on `dev` and begins with an Ethernet header.
     ///
     /// # Errors
     ///
@@ -288,12 +288,20 @@ impl SkBuff {
             return Err(ENOMEM);
         }
         self.set_dev(dev);
-        // SAFETY: The header is linear, and the device valid.
+        // SAFETY: The header is there.
+        unsafe { bindings::rtun_skb_set_network_header(self.as_raw(), bindings::ETH_HLEN as i32) };
+        Ok(())
+    }
+
+    /// Takes the Ethernet header off, and the protocol from it, after
+    /// [`Self::came_from_ethernet`].
+    #[inline]
+    pub(crate) fn pull_ethernet<T: Driver>(&mut self, dev: &NetDevice<T>) {
+        // SAFETY: The header is linear, or else taken for an empty one; the device is valid.
         let proto = unsafe { bindings::eth_type_trans(self.as_raw(), dev.as_raw()) };
         self.set_protocol(proto);
         // SAFETY: By the type invariant.
         unsafe { bindings::rtun_skb_reset_network_header(self.as_raw()) };
-        Ok(())
     }
 
     #[inline]

@@ -11,6 +11,7 @@
 use crate::bindings;
 use crate::net::fasync::Band;
 use crate::net::fasync::Fasync;
+use crate::net::module::ModuleRef;
 use crate::net::netns::Net;
 use crate::net::poll::Events;
 use crate::net::ptr_ring::PtrRing;
@@ -23,6 +24,7 @@ use kernel::error::to_result;
 use kernel::prelude::*;
 use kernel::sync::aref::ARef;
 use kernel::sync::aref::AlwaysRefCounted;
+use kernel::sync::SetOnce;
 use kernel::types::Opaque;
 
 /// A socket with a ring and the driver's `T`.
@@ -35,6 +37,9 @@ pub(crate) struct RingSock<T: Send + Sync + 'static> {
     socket: Opaque<bindings::socket>,
     ring: PtrRing<SkBuff>,
     fasync: Fasync,
+    /// There once a packet was charged: the socket may outlive its file as long as that packet
+    /// lives, and calls the module when both are gone.
+    module: SetOnce<ModuleRef>,
     data: T,
 }
 
@@ -70,6 +75,25 @@ unsafe extern "C" fn destruct<T: Send + Sync + 'static>(sk: *mut bindings::sock)
     unsafe {
         ptr::drop_in_place(&raw mut (*this).ring);
         ptr::drop_in_place(&raw mut (*this).data);
+        // This is an RCU callback, for which the module's unload waits.
+        ptr::drop_in_place(&raw mut (*this).module);
+    }
+}
+
+/// `sk_write_space`: a charged packet was freed. Any context.
+///
+/// # Safety
+///
+/// `sk` must be the first field of a `RingSock<T>`.
+unsafe extern "C" fn write_space<T: Send + Sync + 'static>(sk: *mut bindings::sock) {
+    // SAFETY: By the safety requirements.
+    let this = unsafe { &*sk.cast::<RingSock<T>>() };
+    // SAFETY: The socket is initialised.
+    if unsafe {
+        bindings::rtun_sock_writeable(sk) && bindings::rtun_sock_told_space(this.socket.get())
+    } {
+        this.fasync.kill(Band::Out);
+        this.wake(Events::OUT);
     }
 }
 
@@ -122,6 +146,7 @@ impl<T: Send + Sync + 'static> RingSock<T> {
                 return Err(e);
             }
             (&raw mut (*this).fasync).write(Fasync::new());
+            (&raw mut (*this).module).write(SetOnce::new());
             (&raw mut (*this).data).write(data);
             let socket = (*this).socket.get();
             bindings::rtun_sock_init_wait(socket);
@@ -129,6 +154,7 @@ impl<T: Send + Sync + 'static> RingSock<T> {
             bindings::sock_init_data_uid(socket, sk, bindings::rtun_current_fsuid());
             (*sk).sk_sndbuf = i32::MAX;
             bindings::rtun_sock_set_rcu_free(sk);
+            (*sk).sk_write_space = Some(write_space::<T>);
             (*sk).sk_destruct = Some(destruct::<T>);
             // The count of one that sock_init_data_uid() set is handed out.
             Ok(ARef::from_raw(NonNull::new_unchecked(this)))
@@ -186,6 +212,54 @@ impl<T: Send + Sync + 'static> RingSock<T> {
     pub(crate) fn hang_up(&self) {
         self.fasync.kill(Band::Hup);
         self.wake(Events::IN | Events::OUT | Events::ERR | Events::HUP);
+    }
+
+    /// How many bytes of packets that were written may be under way, or `i32::MAX` for any
+    /// number, which is not counted then.
+    #[inline]
+    pub(crate) fn sndbuf(&self) -> i32 {
+        // SAFETY: A racy read of a word, as in C.
+        unsafe { (&raw const (*self.sk.get()).sk_sndbuf).read_volatile() }
+    }
+
+    /// Sets what [`Self::sndbuf`] says, and wakes writers.
+    pub(crate) fn set_sndbuf(&self, size: i32) {
+        // SAFETY: A racy write of a word, as in C.
+        unsafe { (&raw mut (*self.sk.get()).sk_sndbuf).write_volatile(size) };
+        self.wake(Events::OUT);
+    }
+
+    /// Whether a packet may be written. If not, writers are woken when half of the room is free.
+    #[inline]
+    pub(crate) fn has_room(&self) -> bool {
+        // SAFETY: The socket is initialised.
+        unsafe {
+            bindings::rtun_sock_has_room(self.sk.get()) || {
+                bindings::rtun_sock_want_space(self.socket.get());
+                bindings::rtun_sock_has_room(self.sk.get())
+            }
+        }
+    }
+
+    /// Whether to tell who polls that it can write: when half of the room is free.
+    #[inline]
+    pub(crate) fn is_writeable(&self) -> bool {
+        // SAFETY: The socket is initialised.
+        unsafe {
+            bindings::rtun_sock_writeable(self.sk.get()) || {
+                bindings::rtun_sock_want_space(self.socket.get());
+                bindings::rtun_sock_writeable(self.sk.get())
+            }
+        }
+    }
+
+    /// Counts a packet as under way until it is freed. Process context.
+    pub(crate) fn charge(&self, skb: &mut SkBuff) {
+        if self.module.as_ref().is_none() {
+            self.module.populate(ModuleRef::get());
+        }
+        // SAFETY: The packet is owned; it keeps the socket until it is freed.
+        unsafe { bindings::skb_set_owner_w(skb.as_raw(), self.sk.get()) };
     }
 
     /// Sleeps until `done()` holds.
