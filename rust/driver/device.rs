@@ -2,6 +2,7 @@
 
 //! A TUN or TAP device.
 
+use super::backpressure;
 use super::flags::Flags;
 use super::flags::SetIff;
 use super::lifecycle;
@@ -186,8 +187,8 @@ impl Device {
             return steering.is_settled() || u16::from(steering.lane(hash())) == lane;
         }
         let hash = hash();
-        let away = !self.queue(lane, rcu).is_some_and(|queue| queue.is_active());
-        away && steering.heir(hash) == member
+        !self.is_attended(lane, rcu)
+            && steering.heir(hash) == member
             && (steering.is_settled() || u16::from(steering.lane(hash)) == lane)
     }
 
@@ -197,6 +198,11 @@ impl Device {
             Some(steering) if !steering.is_settled() => u16::from(steering.lane(hash())),
             _ => lane,
         }
+    }
+
+    /// Whether the queue of a lane is active.
+    pub(super) fn is_attended(&self, lane: u16, rcu: &rcu::Guard) -> bool {
+        self.queue(lane, rcu).is_some_and(|queue| queue.is_active())
     }
 
     /// How many members the device can have.
@@ -445,7 +451,11 @@ impl Driver for Device {
     }
 
     #[inline]
-    fn start_xmit(dev: &NetDevice<Self>, skb: SkBuff, rcu: &rcu::Guard) -> TxStatus {
+    fn start_xmit(
+        dev: &NetDevice<Self>,
+        skb: SkBuff,
+        rcu: &rcu::Guard,
+    ) -> Result<TxStatus, SkBuff> {
         tx::start_xmit(dev, skb, rcu)
     }
 
@@ -471,7 +481,11 @@ impl notifier::Listener for Device {
                 for queue in queues.iter() {
                     rings.push(queue.ring(), GFP_KERNEL)?;
                 }
-                PtrRing::resize_all(&rings, dev.tx_queue_len())
+                PtrRing::resize_all(&rings, dev.tx_queue_len())?;
+                queues
+                    .iter()
+                    .for_each(|queue| backpressure::let_go(dev, queue));
+                Ok(())
             }
             notifier::Event::Up => {
                 dev.queues(rtnl)

@@ -24,11 +24,12 @@ const IFF_VNET_HDR: u16 = 0x4000;
 const IFF_TUN_EXCL: u16 = 0x8000;
 
 /// The flags that a device keeps of the TUNSETIFF that made it.
-const KEPT: u16 = IFF_NO_PI | IFF_ONE_QUEUE | IFF_VNET_HDR | IFF_MULTI_QUEUE;
+const KEPT: u16 =
+    IFF_NO_PI | IFF_ONE_QUEUE | IFF_VNET_HDR | IFF_MULTI_QUEUE | IFF_BACKPRESSURE;
 
 /// Flags of the in-tree driver that would change what packets look like or how they travel. A
 /// program that gets less than it asked for must hear of it.
-const REFUSED: u16 = IFF_NAPI | IFF_NAPI_FRAGS | IFF_BACKPRESSURE;
+const REFUSED: u16 = IFF_NAPI | IFF_NAPI_FRAGS;
 
 /// What TUNGETFEATURES says.
 pub(crate) const FEATURES: u32 = (IFF_TUN | IFF_TAP | IFF_NO_CARRIER | KEPT) as u32;
@@ -183,6 +184,12 @@ impl Flags {
     #[inline]
     pub(crate) fn has_vnet_hdr(self) -> bool {
         self.0 & IFF_VNET_HDR != 0
+    }
+
+    /// Whether a full queue holds the stack back.
+    #[inline]
+    pub(crate) fn backpressure(self) -> bool {
+        self.0 & IFF_BACKPRESSURE != 0
     }
 
     /// Whether the device can have several queues.

@@ -14,6 +14,7 @@
 //!
 //! Lock order: RTNL, a ring's consumer lock, its producer lock, both of another ring.
 
+use super::backpressure;
 use super::device::Device;
 use super::queue::Bound;
 use super::queue::Queue;
@@ -107,6 +108,10 @@ fn activate(queue: &Queue, dev: &NetDevice<Device>, rtnl: &mut Rtnl) {
     // Last, so that no packet looks for a queue that is not to be found yet.
     dev.set_counts(dev.active() + 1, dev.disabled() - 1, rtnl);
     drop(locked);
+    // A lane without a queue of its own may have been held back by an heir.
+    if dev.is_running() {
+        dev.wake_queue(u16::from(queue.member()));
+    }
     queue.data_ready();
     entered.wait();
     change.inspect(|(steering, plan)| steering.end_change(plan));
@@ -132,6 +137,8 @@ fn take_over(
         share_waiting(&from, locked, dev, leaves);
         // Under the lock: what comes next of these flows comes after what was moved.
         steering.apply(plan, donor);
+        drop(from);
+        backpressure::let_go(dev, &queue);
     }
     steering.apply_all(plan);
 }
@@ -250,6 +257,7 @@ fn deactivate(queue: &Queue, dev: &NetDevice<Device>, rtnl: &mut Rtnl) {
     let leaving = queue.gate.change(rtnl, State::Disabled);
     dev.set_counts(dev.active() - 1, dev.disabled() + 1, rtnl);
     drop(locked);
+    backpressure::let_go(dev, queue);
     queue.wake(Events::IN | Events::OUT);
     leaving.wait();
 }

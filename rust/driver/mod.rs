@@ -8,6 +8,7 @@
 
 #![forbid(unsafe_code)]
 
+mod backpressure;
 mod device;
 mod file;
 mod flags;

@@ -2,6 +2,7 @@
 
 //! An open file: one queue of a device, or of none yet.
 
+use super::backpressure::Backpressure;
 use super::device::Device;
 use super::flags::Flags;
 use super::vnet::VnetLayout;
@@ -103,6 +104,8 @@ pub(crate) struct QueueData {
     vnet: Atomic<i64>,
     /// The number of the transmit queue that this is, fixed while it is bound.
     member: Atomic<u32>,
+    /// The lanes that are held back while the ring is full.
+    pub(super) backpressure: Backpressure,
     /// The index that the next device of this file is to have, or 0.
     pub(super) ifindex: RtnlCell<i32>,
 }
@@ -118,6 +121,7 @@ impl QueueData {
             layout: Atomic::<u32>::new(0),
             vnet: Atomic::<i64>::new(VnetLayout::DEFAULT.into_bits()),
             member: Atomic::<u32>::new(0),
+            backpressure: Backpressure::new(),
             ifindex: RtnlCell::new(0),
         }
     }

@@ -2,6 +2,7 @@
 
 //! Packets on their way from the stack to a reader.
 
+use super::backpressure;
 use super::device::Device;
 use super::flags::Flags;
 use super::queue::Layout;
@@ -9,7 +10,6 @@ use super::queue::Queue;
 use super::vnet::VnetLayout;
 use crate::net::netdevice::NetDevice;
 use crate::net::netdevice::TxStatus;
-use crate::net::ptr_ring::Refused;
 use crate::net::skbuff::DropReason;
 use crate::net::skbuff::SkBuff;
 use kernel::iov::IovIterDest;
@@ -27,26 +27,47 @@ const VLAN_OFFSET: usize = 12;
 const VLAN_LEN: usize = 4;
 
 /// Takes a packet from the stack and puts it in the queue of its flow.
+///
+/// # Errors
+///
+/// The packet comes back when it is to wait in the qdisc of its lane.
 #[inline]
-pub(super) fn start_xmit(dev: &NetDevice<Device>, skb: SkBuff, rcu: &rcu::Guard) -> TxStatus {
-    let mut lane = skb.queue_mapping();
-    let mut skb = match skb.detach_from_sender() {
-        Ok(skb) => skb,
-        Err(skb) => return drop_packet(dev, skb, DropReason::UCOPY_FAULT),
-    };
+pub(super) fn start_xmit(
+    dev: &NetDevice<Device>,
+    skb: SkBuff,
+    rcu: &rcu::Guard,
+) -> Result<TxStatus, SkBuff> {
+    let txq = skb.queue_mapping();
+    if backpressure::must_wait(dev, txq, &skb, rcu) {
+        return Err(skb);
+    }
+    Ok(match skb.detach_from_sender() {
+        Ok(skb) => put(dev, txq, skb, rcu),
+        Err(skb) => drop_packet(dev, skb, DropReason::UCOPY_FAULT),
+    })
+}
+
+/// Puts a packet that came by a transmit queue into the ring of its flow's queue.
+#[inline]
+fn put(dev: &NetDevice<Device>, txq: u16, skb: SkBuff, rcu: &rcu::Guard) -> TxStatus {
+    let mut lane = txq;
     // A queue that leaves, or one that comes, may change what was found. Then the lock that the
     // packet waited for was released after the steering had changed: look again.
     loop {
         if let Some(queue) = dev.recipient(lane, || skb.hash_symmetric(), rcu) {
-            let open = |skb: &SkBuff| dev.is_recipient(queue, lane, || skb.hash_symmetric(), rcu);
-            match queue.ring().produce_if(skb, open) {
-                Ok(()) => {
-                    dev.trans_update(lane);
-                    queue.data_ready();
-                    return TxStatus::Ok;
+            let ring = queue.ring().lock_producer();
+            if dev.is_recipient(queue, lane, || skb.hash_symmetric(), rcu) {
+                if let Err(skb) = ring.produce(skb) {
+                    drop(ring);
+                    return drop_packet(dev, skb, DropReason::FULL_RING);
                 }
-                Err((Refused::Full, back)) => return drop_packet(dev, back, DropReason::FULL_RING),
-                Err((Refused::Closed, back)) => skb = back,
+                if lane == txq {
+                    backpressure::after_put(dev, lane, queue, &ring);
+                }
+                drop(ring);
+                dev.trans_update(txq);
+                queue.data_ready();
+                return TxStatus::Ok;
             }
         }
         if dev.active() == 0 {
@@ -103,6 +124,7 @@ fn receive(queue: &Queue, layout: Layout, nonblock: bool) -> Result<(SkBuff, boo
                 0
             };
             user.dev.count_tx(skb.len() + tag);
+            backpressure::after_take(&user.dev, queue);
             return Ok((skb, user.dev.cuts_in_tunnels()));
         }
         drop(user);

@@ -74,6 +74,26 @@ void rtun_netif_tx_stop_all_queues(struct net_device *dev)
 	netif_tx_stop_all_queues(dev);
 }
 
+bool rtun_netif_running(const struct net_device *dev)
+{
+	return netif_running(dev);
+}
+
+bool rtun_txq_has_qdisc(struct net_device *dev, unsigned int txq)
+{
+	return !qdisc_txq_has_no_queue(netdev_get_tx_queue(dev, txq));
+}
+
+void rtun_txq_stop(struct net_device *dev, unsigned int txq)
+{
+	netif_tx_stop_queue(netdev_get_tx_queue(dev, txq));
+}
+
+void rtun_txq_wake(struct net_device *dev, unsigned int txq)
+{
+	netif_tx_wake_queue(netdev_get_tx_queue(dev, txq));
+}
+
 void rtun_txq_trans_cond_update(struct net_device *dev, unsigned int txq)
 {
 	txq_trans_cond_update(netdev_get_tx_queue(dev, txq));

@@ -67,6 +67,11 @@ int rtun___ptr_ring_produce(struct ptr_ring *r, void *entry)
 	return __ptr_ring_produce(r, entry);
 }
 
+bool rtun___ptr_ring_full(struct ptr_ring *r)
+{
+	return r->size && __ptr_ring_full(r);
+}
+
 void *rtun___ptr_ring_consume(struct ptr_ring *r)
 {
 	return __ptr_ring_consume(r);

@@ -433,6 +433,32 @@ impl<T: Driver> NetDevice<T> {
         unsafe { bindings::rtun_dev_has_gso_udp_tunnel(self.as_raw()) }
     }
 
+    /// Whether the interface is set up, as the driver was told (`__LINK_STATE_START`). Any context.
+    #[inline]
+    pub(crate) fn is_running(&self) -> bool {
+        // SAFETY: The device is valid.
+        unsafe { bindings::rtun_netif_running(self.as_raw()) }
+    }
+
+    /// Whether packets for a transmit queue can wait in a qdisc. Under RCU.
+    #[inline]
+    pub(crate) fn has_qdisc(&self, txq: u16) -> bool {
+        // SAFETY: The stack chose `txq` among the device's queues, and calls under RCU.
+        unsafe { bindings::rtun_txq_has_qdisc(self.as_raw(), u32::from(txq)) }
+    }
+
+    /// Lets the packets for a transmit queue wait in its qdisc. Any context.
+    pub(crate) fn stop_queue(&self, txq: u16) {
+        // SAFETY: As `has_qdisc`.
+        unsafe { bindings::rtun_txq_stop(self.as_raw(), u32::from(txq)) };
+    }
+
+    /// Lets the packets for a transmit queue come. Any context.
+    pub(crate) fn wake_queue(&self, txq: u16) {
+        // SAFETY: `txq` is one of those that the device was made with.
+        unsafe { bindings::rtun_txq_wake(self.as_raw(), u32::from(txq)) };
+    }
+
     /// Notes that a transmit queue moved, for the watchdog. Softirqs are off.
     #[inline]
     pub(crate) fn trans_update(&self, txq: u16) {

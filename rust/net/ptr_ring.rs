@@ -51,14 +51,6 @@ unsafe impl<T: RingEntry> Send for PtrRing<T> {}
 // SAFETY: All access is under the ring's own locks.
 unsafe impl<T: RingEntry> Sync for PtrRing<T> {}
 
-/// Why a ring did not take an entry.
-pub(crate) enum Refused {
-    /// No room.
-    Full,
-    /// The condition of the producer does not hold.
-    Closed,
-}
-
 /// The `destroy` callback: an entry that a resize found no room for.
 ///
 /// # Safety
@@ -103,30 +95,12 @@ impl<T: RingEntry> PtrRing<T> {
         self.ring.get()
     }
 
-    /// Adds `entry` if `open(&entry)` holds, which is asked under the producer lock. Softirqs are
-    /// off.
-    ///
-    /// # Errors
-    ///
-    /// The entry comes back with the reason.
+    /// Keeps other producers out. Softirqs are off.
     #[inline]
-    pub(crate) fn produce_if(
-        &self,
-        entry: T,
-        open: impl FnOnce(&T) -> bool,
-    ) -> Result<(), (Refused, T)> {
-        let ring = self.as_raw();
-        // SAFETY: The ring is initialised; the lock is released below.
-        unsafe { bindings::rtun_ptr_ring_producer_lock(ring) };
-        let result = if open(&entry) {
-            // SAFETY: The producer lock is held.
-            unsafe { Self::produce_locked(ring, entry) }.map_err(|back| (Refused::Full, back))
-        } else {
-            Err((Refused::Closed, entry))
-        };
-        // SAFETY: Taken above.
-        unsafe { bindings::rtun_ptr_ring_producer_unlock(ring) };
-        result
+    pub(crate) fn lock_producer(&self) -> Producing<'_, T> {
+        // SAFETY: The ring is initialised; the guard unlocks.
+        unsafe { bindings::rtun_ptr_ring_producer_lock(self.as_raw()) };
+        Producing(self, NotThreadSafe)
     }
 
     /// Adds `entry`, or gives it back when there is no room.
@@ -201,6 +175,37 @@ impl<T: RingEntry> Drop for PtrRing<T> {
     fn drop(&mut self) {
         // SAFETY: Nobody else has the ring, and `discard` takes what C hands it.
         unsafe { bindings::rtun_ptr_ring_cleanup(self.as_raw(), Some(discard::<T>)) };
+    }
+}
+
+/// The producer lock of a ring.
+pub(crate) struct Producing<'a, T: RingEntry>(&'a PtrRing<T>, NotThreadSafe);
+
+impl<T: RingEntry> Producing<'_, T> {
+    /// Puts `entry` behind what is there.
+    ///
+    /// # Errors
+    ///
+    /// The entry comes back when there is no room.
+    #[inline]
+    pub(crate) fn produce(&self, entry: T) -> Result<(), T> {
+        // SAFETY: The producer lock is held.
+        unsafe { PtrRing::produce_locked(self.0.as_raw(), entry) }
+    }
+
+    /// Whether there is no room for one more. Not so for a ring that never has any.
+    #[inline]
+    pub(crate) fn is_full(&self) -> bool {
+        // SAFETY: The producer lock is held.
+        unsafe { bindings::rtun___ptr_ring_full(self.0.as_raw()) }
+    }
+}
+
+impl<T: RingEntry> Drop for Producing<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: Taken in `PtrRing::lock_producer`.
+        unsafe { bindings::rtun_ptr_ring_producer_unlock(self.0.as_raw()) };
     }
 }
 

@@ -107,7 +107,7 @@ impl SkBuff {
     }
 
     /// Gives ownership to C.
-    fn into_raw(self) -> *mut bindings::sk_buff {
+    pub(super) fn into_raw(self) -> *mut bindings::sk_buff {
         ManuallyDrop::new(self).0.as_ptr()
     }
 

@@ -45,8 +45,9 @@ pub(crate) trait Driver: Sized + Send + Sync + 'static {
     /// The transmit queue for a packet. Softirqs are off; must not sleep.
     fn select_queue(dev: &NetDevice<Self>, skb: &SkBuffRef) -> u16;
 
-    /// Takes a packet. Softirqs are off; must not sleep.
-    fn start_xmit(dev: &NetDevice<Self>, skb: SkBuff, rcu: &rcu::Guard) -> TxStatus;
+    /// Takes a packet, or gives it back as it was after stopping its transmit queue. Softirqs are
+    /// off; must not sleep.
+    fn start_xmit(dev: &NetDevice<Self>, skb: SkBuff, rcu: &rcu::Guard) -> Result<TxStatus, SkBuff>;
 
     /// User space sets the carrier by rtnetlink. May sleep.
     fn change_carrier(dev: &NetDevice<Self>, on: bool, rtnl: &mut Rtnl) -> Result;
@@ -132,8 +133,12 @@ impl<T: Driver> Adapter<T> {
         // SAFETY: By the safety requirements.
         let dev = unsafe { NetDevice::from_raw(dev) };
         match T::start_xmit(dev, skb, &rcu::Guard::new()) {
-            TxStatus::Ok => bindings::netdev_tx_NETDEV_TX_OK,
-            TxStatus::Dropped => bindings::RTUN_NET_XMIT_DROP as bindings::netdev_tx_t,
+            Ok(TxStatus::Ok) => bindings::netdev_tx_NETDEV_TX_OK,
+            Ok(TxStatus::Dropped) => bindings::RTUN_NET_XMIT_DROP as bindings::netdev_tx_t,
+            Err(skb) => {
+                skb.into_raw();
+                bindings::netdev_tx_NETDEV_TX_BUSY
+            }
         }
     }
 
