@@ -71,6 +71,14 @@ static const int RTUN_ROSE_ADDR_LEN = ROSE_ADDR_LEN;
 static const int RTUN_IEEE802154_ADDR_LEN = IEEE802154_EXTENDED_ADDR_LEN;
 static const int RTUN_EUI64_ADDR_LEN = EUI64_ADDR_LEN;
 
+static const netdev_features_t RTUN_NETIF_F_HW_CSUM = NETIF_F_HW_CSUM;
+static const netdev_features_t RTUN_NETIF_F_TSO = NETIF_F_TSO;
+static const netdev_features_t RTUN_NETIF_F_TSO_ECN = NETIF_F_TSO_ECN;
+static const netdev_features_t RTUN_NETIF_F_TSO6 = NETIF_F_TSO6;
+static const netdev_features_t RTUN_NETIF_F_GSO_UDP_L4 = NETIF_F_GSO_UDP_L4;
+static const netdev_features_t RTUN_NETIF_F_GSO_UDP_TUNNEL = NETIF_F_GSO_UDP_TUNNEL;
+static const netdev_features_t RTUN_NETIF_F_GSO_UDP_TUNNEL_CSUM = NETIF_F_GSO_UDP_TUNNEL_CSUM;
+
 /* What mod.rs compares with the sizes that bindgen made up. */
 #define RTUN_SIZEOF(type) \
 	static const size_t RTUN_SIZEOF_##type = sizeof(struct type)

@@ -6,6 +6,7 @@ use super::backpressure;
 use super::flags::Flags;
 use super::flags::SetIff;
 use super::lifecycle;
+use super::offload;
 use super::queue::Queue;
 use super::steering::Members;
 use super::steering::Steering;
@@ -19,6 +20,7 @@ use crate::net::module;
 use crate::net::module::ModuleRef;
 use crate::net::netdevice::Config;
 use crate::net::netdevice::Driver;
+use crate::net::netdevice::Features;
 use crate::net::netdevice::Found;
 use crate::net::netdevice::NetDevice;
 use crate::net::netdevice::TxStatus;
@@ -80,6 +82,8 @@ pub(crate) struct Device {
     steering: Option<Steering>,
     /// There while the device is persistent: nothing else would keep the module.
     persist: RtnlCell<Option<ModuleRef>>,
+    /// What the program that reads can take from the stack.
+    pub(super) offloads: RtnlCell<Features>,
 }
 
 impl Device {
@@ -111,6 +115,7 @@ impl Device {
             members,
             steering,
             persist: RtnlCell::new(None),
+            offloads: RtnlCell::new(Features::NONE),
         })
     }
 
@@ -413,6 +418,8 @@ fn create(
 }
 
 impl Driver for Device {
+    const OFFLOADS: Features = offload::FEATURES;
+
     fn link_ops() -> &'static LinkOps<Self> {
         &LINK_OPS
     }
@@ -457,6 +464,10 @@ impl Driver for Device {
         rcu: &rcu::Guard,
     ) -> Result<TxStatus, SkBuff> {
         tx::start_xmit(dev, skb, rcu)
+    }
+
+    fn fix_features(dev: &NetDevice<Self>, features: Features, rtnl: &Rtnl) -> Features {
+        offload::fix(dev, features, rtnl)
     }
 
     /// Nobody is at the other end of a device without an active queue.

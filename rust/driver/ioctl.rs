@@ -9,6 +9,7 @@ use super::device::Device;
 use super::flags::SetQueue;
 use super::flags::FEATURES;
 use super::lifecycle;
+use super::offload;
 use super::queue::Queue;
 use super::queue::State;
 use crate::net::chardev::Ioctl;
@@ -35,6 +36,7 @@ const TUNSETOWNER: u32 = _IOW::<i32>(TUN, 204);
 const TUNSETLINK: u32 = _IOW::<i32>(TUN, 205);
 const TUNSETGROUP: u32 = _IOW::<i32>(TUN, 206);
 const TUNGETFEATURES: u32 = _IOR::<u32>(TUN, 207);
+const TUNSETOFFLOAD: u32 = _IOW::<u32>(TUN, 208);
 const TUNGETIFF: u32 = _IOR::<u32>(TUN, 210);
 const TUNGETSNDBUF: u32 = _IOR::<i32>(TUN, 211);
 const TUNSETSNDBUF: u32 = _IOW::<i32>(TUN, 212);
@@ -94,6 +96,7 @@ fn device_ioctl(
             Ok(())
         }
         TUNSETLINK => dev.set_link_type(ioctl.arg as u16, rtnl),
+        TUNSETOFFLOAD => offload::set(dev, ioctl.arg, rtnl),
         TUNSETCARRIER => Device::change_carrier(dev, get::<u32>(ioctl)? != 0, rtnl),
         TUNGETSNDBUF => put(ioctl, dev.sndbuf()),
         TUNSETSNDBUF => {

@@ -16,6 +16,7 @@ mod flow;
 mod ioctl;
 mod lifecycle;
 mod netlink;
+mod offload;
 mod queue;
 mod rx;
 mod steering;

@@ -33,7 +33,7 @@ struct net *rtun_dev_net(const struct net_device *dev);
 void rtun_dev_net_set(struct net_device *dev, struct net *net);
 enum netdev_reg_state rtun_dev_reg_state(const struct net_device *dev);
 bool rtun_dev_has_gso_udp_tunnel(const struct net_device *dev);
-void rtun_dev_set_software(struct net_device *dev);
+void rtun_dev_set_software(struct net_device *dev, netdev_features_t offloads);
 void rtun_tap_priv_flags(struct net_device *dev);
 void rtun_netif_tx_start_all_queues(struct net_device *dev);
 void rtun_netif_tx_stop_all_queues(struct net_device *dev);

@@ -40,21 +40,21 @@ enum netdev_reg_state rtun_dev_reg_state(const struct net_device *dev)
 	return READ_ONCE(dev->reg_state);
 }
 
-/* No lock around transmit, statistics per CPU, nothing that hardware would do. */
 bool rtun_dev_has_gso_udp_tunnel(const struct net_device *dev)
 {
 	return dev->features & NETIF_F_GSO_UDP_TUNNEL;
 }
 
-void rtun_dev_set_software(struct net_device *dev)
+/* No lock around transmit, statistics per CPU; a reader in hardware's place. */
+void rtun_dev_set_software(struct net_device *dev, netdev_features_t offloads)
 {
 	dev->lltx = true;
 	dev->pcpu_stat_type = NETDEV_PCPU_STAT_TSTATS;
-	dev->hw_features = NETIF_F_SG | NETIF_F_FRAGLIST |
+	dev->vlan_features = NETIF_F_SG | NETIF_F_FRAGLIST | offloads;
+	dev->hw_features = dev->vlan_features |
 			   NETIF_F_HW_VLAN_CTAG_TX | NETIF_F_HW_VLAN_STAG_TX;
 	dev->features = dev->hw_features;
 	dev->hw_enc_features = dev->hw_features;
-	dev->vlan_features = NETIF_F_SG | NETIF_F_FRAGLIST;
 }
 
 /* What ether_setup() says of a device that owns its packets for any time. */

@@ -23,8 +23,10 @@ use kernel::sync::aref::ARef;
 use kernel::sync::aref::AlwaysRefCounted;
 use kernel::types::Opaque;
 
+mod features;
 mod ops;
 
+pub(crate) use features::Features;
 pub(crate) use ops::Driver;
 pub(crate) use ops::TxStatus;
 
@@ -262,7 +264,7 @@ impl<T: Driver> NetDevice<T> {
             (*dev).needs_free_netdev = true;
             (*dev).priv_destructor = Some(priv_destructor::<T>);
             bindings::rtun_dev_net_set(dev, config.net.as_raw());
-            bindings::rtun_dev_set_software(dev);
+            bindings::rtun_dev_set_software(dev, T::OFFLOADS.into_raw());
             bindings::rtun_dev_set_sysfs_group(dev, T::sysfs_group().as_raw());
         }
     }

@@ -2,6 +2,7 @@
 
 //! The callbacks of a network device (`struct net_device_ops`).
 
+use super::Features;
 use super::Link;
 use super::NetDevice;
 use crate::bindings;
@@ -27,6 +28,10 @@ pub(crate) enum TxStatus {
 
 /// What a network driver does. A device dereferences to the driver's data.
 pub(crate) trait Driver: Sized + Send + Sync + 'static {
+    /// The features that a device can have beside those of any software device, and that
+    /// [`Self::fix_features`] decides about.
+    const OFFLOADS: Features;
+
     /// The driver's rtnetlink link kind, by which its devices are told from others.
     fn link_ops() -> &'static LinkOps<Self>;
 
@@ -48,6 +53,9 @@ pub(crate) trait Driver: Sized + Send + Sync + 'static {
     /// Takes a packet, or gives it back as it was after stopping its transmit queue. Softirqs are
     /// off; must not sleep.
     fn start_xmit(dev: &NetDevice<Self>, skb: SkBuff, rcu: &rcu::Guard) -> Result<TxStatus, SkBuff>;
+
+    /// Of the features that the stack would turn on, those that the device can have now.
+    fn fix_features(dev: &NetDevice<Self>, features: Features, rtnl: &Rtnl) -> Features;
 
     /// User space sets the carrier by rtnetlink. May sleep.
     fn change_carrier(dev: &NetDevice<Self>, on: bool, rtnl: &mut Rtnl) -> Result;
@@ -73,6 +81,7 @@ impl<T: Driver> Adapter<T> {
         ops.ndo_stop = Some(Self::stop);
         ops.ndo_start_xmit = Some(Self::start_xmit);
         ops.ndo_select_queue = Some(Self::select_queue);
+        ops.ndo_fix_features = Some(Self::fix_features);
         ops.ndo_change_carrier = Some(Self::change_carrier);
         ops
     };
@@ -152,6 +161,20 @@ impl<T: Driver> Adapter<T> {
     ) -> u16 {
         // SAFETY: By the safety requirements.
         unsafe { T::select_queue(NetDevice::from_raw(dev), SkBuffRef::from_raw(skb)) }
+    }
+
+    /// # Safety
+    ///
+    /// As [`Self::uninit`].
+    unsafe extern "C" fn fix_features(
+        dev: *mut bindings::net_device,
+        features: bindings::netdev_features_t,
+    ) -> bindings::netdev_features_t {
+        // SAFETY: As in `uninit`.
+        let rtnl = unsafe { Rtnl::assume_held() };
+        // SAFETY: By the safety requirements.
+        let dev = unsafe { NetDevice::from_raw(dev) };
+        T::fix_features(dev, Features::from_raw(features), &rtnl).into_raw()
     }
 
     /// # Safety
