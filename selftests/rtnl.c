@@ -406,19 +406,33 @@ int link_set_ns(int index, int ns_fd)
 	return link_set_u32(index, IFLA_NET_NS_FD, ns_fd);
 }
 
-int addr_add4(int index, uint32_t addr, int prefix)
+static int addr_add(int index, int family, const void *addr, size_t len,
+		    int prefix)
 {
-	uint32_t be = htonl(addr);
 	struct request req;
 
 	request_init(&req, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL,
 		     sizeof(req.ifa));
-	req.ifa.ifa_family = AF_INET;
+	req.ifa.ifa_family = family;
 	req.ifa.ifa_prefixlen = prefix;
 	req.ifa.ifa_index = index;
-	put(&req, IFA_LOCAL, &be, sizeof(be));
-	put(&req, IFA_ADDRESS, &be, sizeof(be));
+	/* IPv6 addresses can be used at once. */
+	req.ifa.ifa_flags = family == AF_INET6 ? IFA_F_NODAD : 0;
+	put(&req, IFA_LOCAL, addr, len);
+	put(&req, IFA_ADDRESS, addr, len);
 	return nl_ask(&req, NULL, NULL);
+}
+
+int addr_add4(int index, uint32_t addr, int prefix)
+{
+	uint32_t be = htonl(addr);
+
+	return addr_add(index, AF_INET, &be, sizeof(be), prefix);
+}
+
+int addr_add6(int index, const uint8_t addr[16], int prefix)
+{
+	return addr_add(index, AF_INET6, addr, 16, prefix);
 }
 
 int neigh_add4(int index, uint32_t addr, const uint8_t mac[6])

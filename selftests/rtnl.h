@@ -38,6 +38,7 @@ int link_set_address(int index, const void *addr, int len);
 int link_set_name(int index, const char *name);
 int link_set_ns(int index, int ns_fd);
 int addr_add4(int index, uint32_t addr, int prefix);
+int addr_add6(int index, const uint8_t addr[16], int prefix);
 int neigh_add4(int index, uint32_t addr, const uint8_t mac[6]);
 
 /* Waits, bounded, on notifications. */

@@ -351,7 +351,8 @@ ssize_t write_ret(int fd, const void *buf, size_t len)
 	return ret < 0 ? -errno : ret;
 }
 
-static uint32_t sum_words(uint32_t sum, const void *data, size_t len)
+/* Adds the bytes to an Internet checksum that is not folded yet. */
+uint32_t packet_sum(uint32_t sum, const void *data, size_t len)
 {
 	const uint8_t *p = data;
 	size_t i;
@@ -363,7 +364,8 @@ static uint32_t sum_words(uint32_t sum, const void *data, size_t len)
 	return sum;
 }
 
-static uint16_t sum_fold(uint32_t sum)
+/* The checksum as it is in a packet. */
+uint16_t packet_checksum(uint32_t sum)
 {
 	while (sum >> 16)
 		sum = (sum & 0xffff) + (sum >> 16);
@@ -405,10 +407,10 @@ size_t packet_udp4(void *buf, struct flow f, const void *data, size_t len)
 	uint32_t sum = IPPROTO_UDP + sizeof(udp) + len;
 	uint8_t *p = buf;
 
-	ip.check = sum_fold(sum_words(0, &ip, sizeof(ip)));
-	sum = sum_words(sum, &ip.saddr, 8);
-	sum = sum_words(sum, &udp, sizeof(udp));
-	udp.check = sum_fold(sum_words(sum, data, len));
+	ip.check = packet_checksum(packet_sum(0, &ip, sizeof(ip)));
+	sum = packet_sum(sum, &ip.saddr, 8);
+	sum = packet_sum(sum, &udp, sizeof(udp));
+	udp.check = packet_checksum(packet_sum(sum, data, len));
 	memcpy(p, &ip, sizeof(ip));
 	memcpy(p + sizeof(ip), &udp, sizeof(udp));
 	memcpy(p + sizeof(ip) + sizeof(udp), data, len);

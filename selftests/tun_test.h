@@ -92,6 +92,8 @@ struct flow flow_nth(unsigned int n);
 struct flow flow_reverse(struct flow f);
 size_t packet_udp4(void *buf, struct flow f, const void *data, size_t len);
 bool packet_is(const void *packet, size_t len, struct flow f);
+uint32_t packet_sum(uint32_t sum, const void *data, size_t len);
+uint16_t packet_checksum(uint32_t sum);
 size_t packet_fill(void *buf, size_t len, unsigned int seed);
 void packet_eth(void *buf, const uint8_t dst[6], const uint8_t src[6],
 		uint16_t proto);
