@@ -414,15 +414,10 @@ static int module_users(void)
 {
 	const struct timespec pause = { .tv_nsec = 5000000 };
 	int64_t end = now_ms() + 2 * WAIT_MS;
-	char path[64], text[32];
-	int users, err;
+	int users;
 
-	snprintf(path, sizeof(path), "/sys/module/%s/refcnt", tun_kind());
-	do {
-		err = read_file(path, text, sizeof(text));
-		users = err < 0 ? err : atoi(text);
+	while ((users = tun_module_refs()) > 0 && now_ms() < end)
 		nanosleep(&pause, NULL);
-	} while (users > 0 && now_ms() < end);
 	return users;
 }
 

@@ -43,7 +43,7 @@
 
 /* What a call may change. */
 struct state {
-	int devices, modules, active, disabled, tx_queues, rx_queues, type;
+	int devices, modules, sockets, active, disabled, tx_queues, rx_queues, type;
 	int txqlen, mtu, up, flags[2], async;
 	char name[IFNAMSIZ];
 };
@@ -289,14 +289,6 @@ static int check_woken(SELF *self, int ret)
 
 /* The state. */
 
-static int module_refs(void)
-{
-	char path[64], buf[16];
-
-	snprintf(path, sizeof(path), "/sys/module/%s/refcnt", tun_kind());
-	return read_file(path, buf, sizeof(buf)) < 0 ? -1 : atoi(buf);
-}
-
 /* The queues that the stack shows, of a kind: "tx-" or "rx-". */
 static int shown_queues(const char *name, const char *kind)
 {
@@ -322,7 +314,8 @@ static void state_get(SELF *self, struct state *state)
 
 	memset(state, 0, sizeof(*state));
 	state->devices = link_count_kind(tun_kind(), NULL);
-	state->modules = module_refs();
+	state->modules = tun_module_refs();
+	state->sockets = sockets_used();
 	for (i = 0; i < 2; i++)
 		state->flags[i] = tun_get_flags(self->fd[i]);
 	state->async = fcntl(self->fd[0], F_GETFL) & O_ASYNC;
@@ -343,9 +336,9 @@ static void state_get(SELF *self, struct state *state)
 static void state_log(struct __test_metadata *_metadata, const char *what,
 		      const struct state *s)
 {
-	TH_LOG("%s: devices %d, module %d, queues %d+%d, shown %d/%d",
-	       what, s->devices, s->modules, s->active, s->disabled,
-	       s->tx_queues, s->rx_queues);
+	TH_LOG("%s: devices %d, module %d, sockets %d, queues %d+%d, shown %d/%d",
+	       what, s->devices, s->modules, s->sockets, s->active,
+	       s->disabled, s->tx_queues, s->rx_queues);
 	TH_LOG("  txqueuelen %d, mtu %d, type %d, up %d, flags %#x %#x, async %#x, '%s'",
 	       s->txqlen, s->mtu, s->type, s->up, s->flags[0], s->flags[1],
 	       s->async, s->name);

@@ -2,21 +2,25 @@
 /*
  * A storm of queues and devices that come and go.
  *
- * accounting: queues come and go under traffic, and each packet is read or
- * counted as dropped. chaos: everything at once, devices and namespaces too;
- * nobody may block, and at the end nothing may be left.
+ * accounting: queues come and go under traffic in both directions, and each
+ * packet is read, received or counted as dropped. chaos: everything at once,
+ * devices and namespaces too. Nobody may block, and at the end nothing may be
+ * left: no reference of the module, no socket, no memory.
  *
  * STORM_SECONDS: how long each (5). STORM_SEED: what to repeat.
  */
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
+#include <linux/if_ether.h>
 
 #include "kmod.h"
 #include "load.h"
 #include "rtnl.h"
+#include "slab.h"
 #include "storm.h"
 #include "harness.h"
 
@@ -45,10 +49,34 @@ static unsigned int storm_seed(void)
 	return seed;
 }
 
+/* What must be at the end as it was before. */
+struct baseline {
+	struct slabs slabs;
+	int sockets;
+};
+
+/* The first device takes memory that stays. */
+static int warm_up(void)
+{
+	int fd = tun_create("first", IFF_TAP | IFF_MULTI_QUEUE);
+
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
+
+static int baseline_get(struct baseline *before)
+{
+	before->sockets = sockets_used();
+	return before->sockets < 0 ? before->sockets : slabs_get(&before->slabs);
+}
+
 FIXTURE(accounting)
 {
 	struct load load;
 	struct load_result result;
+	struct baseline before;
 };
 
 FIXTURE_VARIANT(accounting)
@@ -78,6 +106,8 @@ FIXTURE_VARIANT_ADD(accounting, resize)
 FIXTURE_SETUP(accounting)
 {
 	ASSERT_EQ(0, ns_enter());
+	ASSERT_EQ(0, warm_up());
+	ASSERT_EQ(0, baseline_get(&self->before));
 	ASSERT_EQ(0, load_start(&self->load, variant->flags, QUEUES, 256, 1024,
 				variant->direct));
 }
@@ -142,23 +172,89 @@ static void *actor_main(void *arg)
 	return NULL;
 }
 
-TEST_F_TIMEOUT(accounting, every_packet, LONG_TIME)
+/* Writes to any queue, in the other direction. */
+struct writer {
+	struct load *load;
+	unsigned int random;
+	int64_t end, slowest;
+	long written, errors;
+	int error;
+	pthread_t thread;
+};
+
+/* Of a flow that is not sent: what is learned of it moves none that is. */
+static size_t build_write(struct writer *writer, uint8_t *buf)
 {
-	struct load_result *result = &self->result;
-	struct actor actor[ACTORS] = { };
+	static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 2 };
+	unsigned int n = storm_random(&writer->random) % LOAD_FLOWS;
+	size_t head = writer->load->flags & IFF_TAP ? ETH_HLEN : 0;
+
+	if (head)
+		packet_eth(buf, mac, mac, ETH_P_IP);
+	return head + packet_udp4(buf + head, flow_nth(LOAD_FLOWS + n), "", 1);
+}
+
+static void write_one(struct writer *writer, struct load_slot *slot)
+{
+	uint8_t packet[128];
+	size_t len = build_write(writer, packet);
+	int64_t start = now_ms();
+	int ret = write_ret(slot->fd, packet, len);
+
+	if (now_ms() - start > writer->slowest)
+		writer->slowest = now_ms() - start;
+	if (ret == len) {
+		writer->written++;
+		return;
+	}
+	writer->errors++;
+	writer->error = ret;
+}
+
+static void *writer_main(void *arg)
+{
+	struct writer *writer = arg;
+
+	while (now_ms() < writer->end) {
+		unsigned int n = storm_random(&writer->random) % QUEUES;
+		struct load_slot *slot = &writer->load->slot[n];
+
+		pthread_rwlock_rdlock(&slot->lock);
+		if (slot->fd >= 0)
+			write_one(writer, slot);
+		pthread_rwlock_unlock(&slot->lock);
+		sched_yield();
+	}
+	return NULL;
+}
+
+static int storm_begin(struct load *load, struct actor *actor,
+		       struct writer *writer, bool resize)
+{
 	unsigned int seed = storm_seed();
 	int64_t end = now_ms() + storm_ms();
-	struct link_info info;
+	int i, err = 0;
+
+	for (i = 0; !err && i < ACTORS; i++) {
+		actor[i] = (struct actor){
+			.load = load, .random = seed + i, .end = end,
+			.resize = resize,
+		};
+		err = -pthread_create(&actor[i].thread, NULL, actor_main,
+				      &actor[i]);
+	}
+	*writer = (struct writer){
+		.load = load, .random = seed + i, .end = end,
+	};
+	return err ? err : -pthread_create(&writer->thread, NULL, writer_main,
+					   writer);
+}
+
+static void storm_end(struct __test_metadata *_metadata, struct actor *actor,
+		      struct writer *writer)
+{
 	int i;
 
-	for (i = 0; i < ACTORS; i++) {
-		actor[i] = (struct actor){
-			.load = &self->load, .random = seed + i, .end = end,
-			.resize = variant->resize,
-		};
-		ASSERT_EQ(0, pthread_create(&actor[i].thread, NULL, actor_main,
-					    &actor[i]));
-	}
 	for (i = 0; i < ACTORS; i++) {
 		pthread_join(actor[i].thread, NULL);
 		printf("# actor %d: %ld changes, the slowest took %lld ms\n", i,
@@ -166,20 +262,51 @@ TEST_F_TIMEOUT(accounting, every_packet, LONG_TIME)
 		EXPECT_EQ(0, actor[i].errors) TH_LOG("%d", actor[i].error);
 		EXPECT_LT(actor[i].slowest, BOUND_MS);
 	}
+	pthread_join(writer->thread, NULL);
+	printf("# %ld written, the slowest took %lld ms\n", writer->written,
+	       (long long)writer->slowest);
+	EXPECT_EQ(0, writer->errors) TH_LOG("%d", writer->error);
+	EXPECT_LT(writer->slowest, BOUND_MS);
+}
+
+/* All is as it was. */
+static void nothing_left(struct __test_metadata *_metadata,
+			 const struct baseline *before)
+{
+	EXPECT_EQ(before->sockets, sockets_used());
+	EXPECT_EQ(0, slabs_grown(&before->slabs));
+}
+
+TEST_F_TIMEOUT(accounting, every_packet, LONG_TIME)
+{
+	struct load_result *result = &self->result;
+	struct actor actor[ACTORS];
+	struct writer writer;
+	struct link_info info;
+
+	ASSERT_EQ(0, storm_begin(&self->load, actor, &writer,
+				 variant->resize));
+	storm_end(_metadata, actor, &writer);
 	ASSERT_EQ(0, load_settle(&self->load, result));
 	ASSERT_EQ(0, link_get(self->load.index, &info));
-	load_stop(&self->load);
+	ASSERT_EQ(0, load_stop(&self->load));
 	load_report(&self->load, result, "rtun");
 	EXPECT_EQ(0, result->uncounted);
 	EXPECT_EQ(result->received, (long)info.stats.tx_packets);
+	EXPECT_EQ(writer.written, (long)info.stats.rx_packets);
+	EXPECT_EQ(0, (long)info.stats.rx_dropped);
 	EXPECT_EQ(0, result->reordered);
 	EXPECT_EQ(0, self->load.alien);
 	EXPECT_LT(0, result->received);
+	EXPECT_LT(0, writer.written);
+	EXPECT_EQ(0, tun_module_refs());
+	nothing_left(_metadata, &self->before);
 }
 
 FIXTURE(chaos)
 {
 	struct storm storm;
+	struct baseline before;
 };
 
 FIXTURE_SETUP(chaos)
@@ -188,6 +315,10 @@ FIXTURE_SETUP(chaos)
 
 	ASSERT_EQ(0, err);
 	ASSERT_EQ(0, ns_enter());
+	ASSERT_EQ(0, kmod_load());
+	ASSERT_EQ(0, warm_up());
+	ASSERT_EQ(0, kmod_unload());
+	ASSERT_EQ(0, baseline_get(&self->before));
 	ASSERT_EQ(0, kmod_load());
 }
 
@@ -220,6 +351,7 @@ TEST_F_TIMEOUT(chaos, nothing_left, LONG_TIME)
 		       storm->odd_errno);
 	}
 	EXPECT_EQ(0, kmod_unload_when_idle());
+	nothing_left(_metadata, &self->before);
 }
 
 TEST_HARNESS_MAIN

@@ -55,6 +55,17 @@ const char *tun_kind(void)
 	return base && !strcmp(base, "/rtun") ? "rtun" : "tun";
 }
 
+/* How often the module is used, or a negative errno. */
+int tun_module_refs(void)
+{
+	char path[64], text[32];
+	int err;
+
+	snprintf(path, sizeof(path), "/sys/module/%s/refcnt", tun_kind());
+	err = read_file(path, text, sizeof(text));
+	return err < 0 ? err : atoi(text);
+}
+
 static int ret_errno(int ret)
 {
 	return ret < 0 ? -errno : ret;
@@ -209,6 +220,18 @@ int read_file(const char *path, char *buf, size_t size)
 		return len;
 	buf[len] = '\0';
 	return len;
+}
+
+/* The namespace's sockets: a queue is one, with a file or without. */
+int sockets_used(void)
+{
+	char text[512];
+	int used, err = read_file("/proc/thread-self/net/sockstat", text,
+				  sizeof(text));
+
+	if (err < 0)
+		return err;
+	return sscanf(text, "sockets: used %d", &used) == 1 ? used : -EPROTO;
 }
 
 int netdev_attr(const char *dev, const char *attr, char *buf, size_t size)

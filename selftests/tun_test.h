@@ -48,6 +48,7 @@ const char *tun_node(void);
 const char *tun_kind(void);
 bool tun_is_rtun(void);
 int tun_max_queues(void);
+int tun_module_refs(void);
 
 /* Files and ioctls. */
 int tun_open(int flags);
@@ -69,6 +70,7 @@ int ns_enter(void);
 int ns_public_node(char *path, size_t size);
 int write_file(const char *path, const char *text);
 int read_file(const char *path, char *buf, size_t size);
+int sockets_used(void);
 int netdev_attr(const char *dev, const char *attr, char *buf, size_t size);
 
 /* Waits. */
