@@ -161,7 +161,7 @@ TEST_F(module, max_queues)
 	close(self->fd);
 	self->fd = -1;
 	ASSERT_EQ(0, kmod_unload());
-	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
 		snprintf(params, sizeof(params), "max_queues=%s", bad[i]);
 		EXPECT_EQ(-EINVAL, kmod_load_with(params))
 			TH_LOG("%s", params);
