@@ -71,6 +71,7 @@ static const int RTUN_ROSE_ADDR_LEN = ROSE_ADDR_LEN;
 static const int RTUN_IEEE802154_ADDR_LEN = IEEE802154_EXTENDED_ADDR_LEN;
 static const int RTUN_EUI64_ADDR_LEN = EUI64_ADDR_LEN;
 
+static const u32 RTUN_ETHTOOL_COALESCE_RX_MAX_FRAMES = ETHTOOL_COALESCE_RX_MAX_FRAMES;
 static const netdev_features_t RTUN_NETIF_F_HW_CSUM = NETIF_F_HW_CSUM;
 static const netdev_features_t RTUN_NETIF_F_TSO = NETIF_F_TSO;
 static const netdev_features_t RTUN_NETIF_F_TSO_ECN = NETIF_F_TSO_ECN;
@@ -85,6 +86,8 @@ static const netdev_features_t RTUN_NETIF_F_GSO_UDP_TUNNEL_CSUM = NETIF_F_GSO_UD
 
 RTUN_SIZEOF(attribute_group);
 RTUN_SIZEOF(device_attribute);
+RTUN_SIZEOF(ethtool_link_ksettings);
+RTUN_SIZEOF(ethtool_ops);
 RTUN_SIZEOF(file_operations);
 RTUN_SIZEOF(miscdevice);
 RTUN_SIZEOF(net_device);

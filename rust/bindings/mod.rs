@@ -41,6 +41,8 @@ macro_rules! assert_sizes {
 assert_sizes! {
     RTUN_SIZEOF_attribute_group == attribute_group,
     RTUN_SIZEOF_device_attribute == device_attribute,
+    RTUN_SIZEOF_ethtool_link_ksettings == ethtool_link_ksettings,
+    RTUN_SIZEOF_ethtool_ops == ethtool_ops,
     RTUN_SIZEOF_file_operations == file_operations,
     RTUN_SIZEOF_miscdevice == miscdevice,
     RTUN_SIZEOF_net_device == net_device,

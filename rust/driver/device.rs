@@ -3,6 +3,7 @@
 //! A TUN or TAP device.
 
 use super::backpressure;
+use super::ethtool;
 use super::flags::Flags;
 use super::flags::SetIff;
 use super::lifecycle;
@@ -15,6 +16,7 @@ use super::tx;
 use super::vnet::VnetLayout;
 use crate::net::cred::Gid;
 use crate::net::cred::Uid;
+use crate::net::ethtool::Ops as EthtoolOps;
 use crate::net::ifreq::IfReq;
 use crate::net::module;
 use crate::net::module::ModuleRef;
@@ -84,6 +86,8 @@ pub(crate) struct Device {
     persist: RtnlCell<Option<ModuleRef>>,
     /// What the program that reads can take from the stack.
     pub(super) offloads: RtnlCell<Features>,
+    /// What an administrator has set by ethtool.
+    pub(super) settings: ethtool::Settings,
 }
 
 impl Device {
@@ -116,6 +120,7 @@ impl Device {
             steering,
             persist: RtnlCell::new(None),
             offloads: RtnlCell::new(Features::NONE),
+            settings: ethtool::Settings::new(),
         })
     }
 
@@ -426,6 +431,10 @@ impl Driver for Device {
 
     fn sysfs_group() -> &'static Group {
         &sysfs::GROUP
+    }
+
+    fn ethtool_ops() -> &'static EthtoolOps<Self> {
+        &ethtool::OPS
     }
 
     fn uninit(dev: &NetDevice<Self>, rtnl: &mut Rtnl) {

@@ -60,7 +60,7 @@ impl CharDevice for QueueData {
         events
     }
 
-    fn ioctl(queue: &Queue, ioctl: Ioctl) -> Result {
+    fn ioctl(queue: &Queue, ioctl: Ioctl) -> Result<i32> {
         ioctl::ioctl(queue, ioctl)
     }
 

@@ -12,6 +12,7 @@ use super::lifecycle;
 use super::offload;
 use super::queue::Queue;
 use super::queue::State;
+use super::sockios;
 use crate::net::chardev::Ioctl;
 use crate::net::cred::Gid;
 use crate::net::cred::Uid;
@@ -21,6 +22,7 @@ use crate::net::netdevice::Driver;
 use crate::net::netdevice::NetDevice;
 use crate::net::rtnl;
 use crate::net::rtnl::Rtnl;
+use kernel::ioctl::_IO;
 use kernel::ioctl::_IOR;
 use kernel::ioctl::_IOW;
 use kernel::prelude::*;
@@ -30,6 +32,8 @@ use kernel::uaccess::UserSlice;
 
 const TUN: u32 = b'T' as u32;
 
+const TUNSETNOCSUM: u32 = _IOW::<i32>(TUN, 200);
+const TUNSETDEBUG: u32 = _IOW::<i32>(TUN, 201);
 const TUNSETIFF: u32 = _IOW::<i32>(TUN, 202);
 const TUNSETPERSIST: u32 = _IOW::<i32>(TUN, 203);
 const TUNSETOWNER: u32 = _IOW::<i32>(TUN, 204);
@@ -49,6 +53,7 @@ const TUNGETVNETLE: u32 = _IOR::<i32>(TUN, 221);
 const TUNSETVNETBE: u32 = _IOW::<i32>(TUN, 222);
 const TUNGETVNETBE: u32 = _IOR::<i32>(TUN, 223);
 const TUNSETCARRIER: u32 = _IOW::<i32>(TUN, 226);
+const TUNGETDEVNETNS: u32 = _IO(TUN, 227);
 
 /// Does what a program asks for by ioctl. May sleep.
 ///
@@ -56,18 +61,24 @@ const TUNSETCARRIER: u32 = _IOW::<i32>(TUN, 226);
 ///
 /// `EBADFD` for what needs a device and finds none, `EINVAL` for an unknown command, `EFAULT`,
 /// and what each command says.
-pub(super) fn ioctl(queue: &Queue, ioctl: Ioctl) -> Result {
+pub(super) fn ioctl(queue: &Queue, ioctl: Ioctl) -> Result<i32> {
     match ioctl.cmd {
-        TUNGETFEATURES => put(ioctl, FEATURES),
-        TUNSETIFF => set_iff(queue, ioctl),
-        TUNSETQUEUE => set_queue(queue, ioctl),
-        TUNSETIFINDEX => set_ifindex(queue, ioctl),
+        TUNGETFEATURES => put(ioctl, FEATURES)?,
+        TUNSETIFF => set_iff(queue, ioctl)?,
+        TUNSETQUEUE => set_queue(queue, ioctl)?,
+        TUNSETIFINDEX => set_ifindex(queue, ioctl)?,
+        cmd if sockios::has(cmd) => return sockios::ioctl(queue, ioctl),
         _ => {
             let mut rtnl = rtnl::lock();
             let dev = queue.gate.link(&rtnl).map(|bound| bound.dev.clone());
-            device_ioctl(queue, &dev.ok_or_else(ebadfd)?, ioctl, &mut rtnl)
+            let dev = dev.ok_or_else(ebadfd)?;
+            if ioctl.cmd == TUNGETDEVNETNS {
+                return dev.net(&rtnl).open_file();
+            }
+            device_ioctl(queue, &dev, ioctl, &mut rtnl)?;
         }
     }
+    Ok(0)
 }
 
 /// The commands for the device of a bound queue.
@@ -96,6 +107,12 @@ fn device_ioctl(
             Ok(())
         }
         TUNSETLINK => dev.set_link_type(ioctl.arg as u16, rtnl),
+        // No checksum has ever been left out for it.
+        TUNSETNOCSUM => Ok(()),
+        TUNSETDEBUG => {
+            dev.settings.set_msg_level(ioctl.arg as u32, rtnl);
+            Ok(())
+        }
         TUNSETOFFLOAD => offload::set(dev, ioctl.arg, rtnl),
         TUNSETCARRIER => Device::change_carrier(dev, get::<u32>(ioctl)? != 0, rtnl),
         TUNGETSNDBUF => put(ioctl, dev.sndbuf()),

@@ -10,6 +10,7 @@
 
 mod backpressure;
 mod device;
+mod ethtool;
 mod file;
 mod flags;
 mod flow;
@@ -19,6 +20,7 @@ mod netlink;
 mod offload;
 mod queue;
 mod rx;
+mod sockios;
 mod steering;
 mod sysfs;
 mod tx;

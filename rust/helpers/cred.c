@@ -2,6 +2,7 @@
 
 #include <linux/cred.h>
 #include <linux/nsproxy.h>
+#include <linux/proc_fs.h>
 #include <net/net_namespace.h>
 
 #include "helpers.h"
@@ -9,6 +10,11 @@
 struct net *rtun_current_net(void)
 {
 	return current->nsproxy->net_ns;
+}
+
+int rtun_open_net_ns(struct net *net)
+{
+	return open_related_ns(&net->ns, get_net_ns);
 }
 
 struct user_namespace *rtun_net_user_ns(const struct net *net)

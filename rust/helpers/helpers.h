@@ -15,6 +15,7 @@
 
 /* cred.c */
 struct net *rtun_current_net(void);
+int rtun_open_net_ns(struct net *net);
 struct user_namespace *rtun_net_user_ns(const struct net *net);
 struct user_namespace *rtun_current_user_ns(void);
 kuid_t rtun_current_fsuid(void);

@@ -62,8 +62,8 @@ pub(crate) trait CharDevice: Sized + Send + Sync + 'static {
     /// What is possible now; the caller waits on the queue's wait queue.
     fn poll(queue: &RingSock<Self>) -> Events;
 
-    /// An ioctl. May sleep.
-    fn ioctl(queue: &RingSock<Self>, ioctl: Ioctl) -> Result;
+    /// An ioctl, and what it says to the caller. May sleep.
+    fn ioctl(queue: &RingSock<Self>, ioctl: Ioctl) -> Result<c_int>;
 
     /// The file's lines in `/proc/PID/fdinfo`.
     fn show_fdinfo(queue: &RingSock<Self>, m: &SeqFile);
@@ -292,7 +292,7 @@ impl<T: CharDevice> Fops<T> {
 
     fn do_ioctl(queue: &RingSock<T>, ioctl: Ioctl) -> c_long {
         match T::ioctl(queue, ioctl) {
-            Ok(()) => 0,
+            Ok(value) => value as c_long,
             Err(e) => e.to_errno() as c_long,
         }
     }

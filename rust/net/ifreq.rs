@@ -5,6 +5,7 @@
 //! C header: [`include/uapi/linux/if.h`](srctree/include/uapi/linux/if.h)
 
 use crate::bindings;
+use crate::net::netdevice::SockAddr;
 use kernel::prelude::*;
 use kernel::uaccess::UserPtr;
 use kernel::uaccess::UserSlice;
@@ -18,7 +19,7 @@ const COMPAT: usize = size_of::<bindings::compat_ifreq>();
 #[cfg(not(CONFIG_COMPAT))]
 const COMPAT: usize = NATIVE;
 
-/// A copy of a user's `struct ifreq`: a name, and flags behind it.
+/// A copy of a user's `struct ifreq`: a name, and flags or an address behind it.
 pub(crate) struct IfReq {
     bytes: [u8; NATIVE],
     len: usize,
@@ -45,7 +46,6 @@ impl IfReq {
         UserSlice::new(UserPtr::from_addr(arg), len)
             .reader()
             .read_slice(&mut req.bytes[..len])?;
-        req.bytes[IFNAMSIZ - 1] = 0;
         Ok(req)
     }
 
@@ -60,7 +60,7 @@ impl IfReq {
             .write_slice(&self.bytes[..self.len])
     }
 
-    /// The name, up to its NUL.
+    /// The name, up to its NUL, or the first [`IFNAMSIZ`] - 1 bytes of one without.
     pub(crate) fn name(&self) -> &[u8] {
         let name = &self.bytes[..IFNAMSIZ];
         let len = name.iter().position(|b| *b == 0).unwrap_or(IFNAMSIZ - 1);
@@ -80,5 +80,21 @@ impl IfReq {
     /// Puts flags in place.
     pub(crate) fn set_flags(&mut self, flags: u16) {
         self.bytes[IFNAMSIZ..IFNAMSIZ + 2].copy_from_slice(&flags.to_ne_bytes());
+    }
+
+    /// The address.
+    pub(crate) fn address(&self) -> SockAddr {
+        let mut data = [0; SockAddr::LEN - 2];
+        data.copy_from_slice(&self.bytes[IFNAMSIZ + 2..IFNAMSIZ + SockAddr::LEN]);
+        SockAddr {
+            family: self.flags(),
+            data,
+        }
+    }
+
+    /// Puts an address in place.
+    pub(crate) fn set_address(&mut self, addr: &SockAddr) {
+        self.set_flags(addr.family);
+        self.bytes[IFNAMSIZ + 2..IFNAMSIZ + SockAddr::LEN].copy_from_slice(&addr.data);
     }
 }

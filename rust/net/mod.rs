@@ -9,6 +9,7 @@
 pub(crate) mod chardev;
 pub(crate) mod cred;
 pub(crate) mod error;
+pub(crate) mod ethtool;
 pub(crate) mod fasync;
 pub(crate) mod gate;
 pub(crate) mod ifreq;

@@ -23,9 +23,11 @@ use kernel::sync::aref::ARef;
 use kernel::sync::aref::AlwaysRefCounted;
 use kernel::types::Opaque;
 
+mod address;
 mod features;
 mod ops;
 
+pub(crate) use address::SockAddr;
 pub(crate) use features::Features;
 pub(crate) use ops::Driver;
 pub(crate) use ops::TxStatus;
@@ -253,6 +255,7 @@ impl<T: Driver> NetDevice<T> {
                 }
             }
             (*dev).netdev_ops = ops::Adapter::<T>::table(config.link);
+            (*dev).ethtool_ops = T::ethtool_ops().as_raw();
             (*dev).rtnl_link_ops = T::link_ops().as_raw();
             (*dev).min_mtu = MIN_MTU;
             (*dev).max_mtu = MAX_MTU - u32::from((*dev).hard_header_len);

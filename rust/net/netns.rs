@@ -5,6 +5,8 @@
 //! C header: [`include/net/net_namespace.h`](srctree/include/net/net_namespace.h)
 
 use crate::bindings;
+use kernel::error::to_result;
+use kernel::prelude::*;
 use kernel::types::Opaque;
 
 /// A network namespace, borrowed from what keeps it alive.
@@ -34,6 +36,23 @@ impl Net {
             let user_ns = bindings::rtun_net_user_ns(self.as_raw());
             bindings::ns_capable(user_ns, bindings::CAP_NET_ADMIN as i32)
         }
+    }
+
+    /// Opens a file that stands for this namespace, for who may administer it. May sleep.
+    ///
+    /// Says the number of the descriptor, which is the current task's.
+    ///
+    /// # Errors
+    ///
+    /// `EPERM`, `EMFILE` or another error of opening a file.
+    pub(crate) fn open_file(&self) -> Result<i32> {
+        if !self.capable_net_admin() {
+            return Err(EPERM);
+        }
+        // SAFETY: The namespace is valid; C takes a reference of its own.
+        let fd = unsafe { bindings::rtun_open_net_ns(self.as_raw()) };
+        to_result(fd)?;
+        Ok(fd)
     }
 }
 

@@ -6,6 +6,7 @@ use super::Features;
 use super::Link;
 use super::NetDevice;
 use crate::bindings;
+use crate::net::ethtool;
 use crate::net::rtnl::Rtnl;
 use crate::net::rtnl_link::LinkOps;
 use crate::net::skbuff::SkBuff;
@@ -37,6 +38,9 @@ pub(crate) trait Driver: Sized + Send + Sync + 'static {
 
     /// The driver's own attributes in the device's sysfs folder.
     fn sysfs_group() -> &'static sysfs::Group;
+
+    /// What ethtool shows and sets.
+    fn ethtool_ops() -> &'static ethtool::Ops<Self>;
 
     /// The device is going away: nothing may refer to it from here on. May sleep.
     fn uninit(dev: &NetDevice<Self>, rtnl: &mut Rtnl);
