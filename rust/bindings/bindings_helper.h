@@ -12,6 +12,7 @@
 #include <linux/eventpoll.h>
 #include <linux/ethtool.h>
 #include <linux/etherdevice.h>
+#include <linux/filter.h>
 #include <linux/fs.h>
 #include <linux/if_arp.h>
 #include <linux/if_ether.h>

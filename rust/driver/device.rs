@@ -4,6 +4,7 @@
 
 use super::backpressure;
 use super::ethtool;
+use super::filter::Filters;
 use super::flags::Flags;
 use super::flags::SetIff;
 use super::lifecycle;
@@ -14,6 +15,7 @@ use super::steering::Steering;
 use super::sysfs;
 use super::tx;
 use super::vnet::VnetLayout;
+use crate::net::bpf::ProgSlot;
 use crate::net::cred::Gid;
 use crate::net::cred::Uid;
 use crate::net::ethtool::Ops as EthtoolOps;
@@ -73,6 +75,9 @@ pub(crate) struct Device {
     vnet: Atomic<i64>,
     /// Of each queue, in bytes.
     sndbuf: Atomic<i32>,
+    pub(super) filters: Filters,
+    /// Chooses the queue of a packet, if there is one.
+    pub(super) steering_program: ProgSlot,
     /// Packets that their virtio-net header did not fit.
     rx_frame_errors: Atomic<i64>,
     /// How many queues are active, and how many disabled. Changed under RTNL.
@@ -113,6 +118,8 @@ impl Device {
             group: Atomic::<u32>::new(Gid::to_bits(None)),
             vnet: Atomic::<i64>::new(VnetLayout::DEFAULT.into_bits()),
             sndbuf: Atomic::<i32>::new(i32::MAX),
+            filters: Filters::new(),
+            steering_program: ProgSlot::new(),
             rx_frame_errors: Atomic::<i64>::new(0),
             active: Atomic::<u32>::new(0),
             disabled: Atomic::<u32>::new(0),
@@ -194,18 +201,36 @@ impl Device {
         };
         let member = queue.member();
         if u16::from(member) == lane {
-            return steering.is_settled() || u16::from(steering.lane(hash())) == lane;
+            return self.is_settled(steering) || u16::from(steering.lane(hash())) == lane;
         }
         let hash = hash();
         !self.is_attended(lane, rcu)
             && steering.heir(hash) == member
-            && (steering.is_settled() || u16::from(steering.lane(hash)) == lane)
+            && (self.is_settled(steering) || u16::from(steering.lane(hash)) == lane)
+    }
+
+    /// Whether the tables say what a flow's lane is, and may have changed just now.
+    #[inline]
+    fn is_settled(&self, steering: &Steering) -> bool {
+        steering.is_settled() || self.steering_program.is_set()
+    }
+
+    /// The lane that the steering program chooses: a number among the active queues, in the order
+    /// of their members. The first if there is no program any more.
+    fn chosen_lane(&self, skb: &SkBuffRef) -> u16 {
+        let rcu = rcu::Guard::new();
+        let choice = self.steering_program.run(skb, &rcu).unwrap_or(0);
+        let Some(nth) = choice.checked_rem(self.active()) else {
+            return 0;
+        };
+        let attended = (0..self.max_members()).filter(|lane| self.is_attended(*lane, &rcu));
+        attended.into_iter().nth(nth as usize).unwrap_or(0)
     }
 
     /// The lane of flow `hash()`, which was `lane` a moment ago.
     pub(super) fn lane(&self, lane: u16, hash: impl FnOnce() -> u32) -> u16 {
         match &self.steering {
-            Some(steering) if !steering.is_settled() => u16::from(steering.lane(hash())),
+            Some(steering) if !self.is_settled(steering) => u16::from(steering.lane(hash())),
             _ => lane,
         }
     }
@@ -382,6 +407,7 @@ fn join(queue: &Queue, dev: &NetDevice<Device>, iff: SetIff, rtnl: &mut Rtnl) ->
         let new = iff.device_flags(flags.mode()).with_persist(flags.persist());
         dev.flags.store(new.into_bits(), Relaxed);
     }
+    queue.set_filtered(!iff.no_filter() && dev.filters.has_socket_filter());
     lifecycle::bind(queue, dev, seat, rtnl);
     dev.state_change(rtnl);
     Ok(())
@@ -461,6 +487,7 @@ impl Driver for Device {
     #[inline]
     fn select_queue(dev: &NetDevice<Self>, skb: &SkBuffRef) -> u16 {
         match dev.steering() {
+            Some(_) if dev.steering_program.is_set() => dev.chosen_lane(skb),
             Some(steering) => u16::from(steering.lane(skb.hash_symmetric())),
             None => 0,
         }

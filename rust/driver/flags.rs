@@ -117,6 +117,12 @@ impl SetIff {
         self.0 & IFF_TUN_EXCL != 0
     }
 
+    /// Whether the device's socket filter is not for the new queue. It is the bit that asks for no
+    /// packet-information header.
+    pub(crate) fn no_filter(self) -> bool {
+        self.0 & IFF_NOFILTER != 0
+    }
+
     /// Whether the device starts without carrier.
     pub(crate) fn no_carrier(self) -> bool {
         self.0 & IFF_NO_CARRIER != 0
@@ -211,11 +217,11 @@ impl Flags {
         }
     }
 
-    /// What TUNGETIFF says of a device with these flags.
-    pub(crate) fn get_iff(self, disabled: bool) -> u16 {
+    /// What TUNGETIFF says of a queue of a device with these flags.
+    pub(crate) fn get_iff(self, disabled: bool, filtered: bool) -> u16 {
         let queue = if disabled { IFF_DETACH_QUEUE } else { 0 };
-        // No queue has a socket filter: there is no ioctl to attach one.
-        self.0 | queue | IFF_NOFILTER
+        let filter = if filtered { 0 } else { IFF_NOFILTER };
+        self.0 | queue | filter
     }
 
     /// `IFLA_TUN_TYPE`.

@@ -6,6 +6,8 @@
 
 use super::device;
 use super::device::Device;
+use super::filter::Address;
+use super::flags::Mode;
 use super::flags::SetQueue;
 use super::flags::FEATURES;
 use super::lifecycle;
@@ -13,6 +15,8 @@ use super::offload;
 use super::queue::Queue;
 use super::queue::State;
 use super::sockios;
+use crate::net::bpf::ClassicProg;
+use crate::net::bpf::Prog;
 use crate::net::chardev::Ioctl;
 use crate::net::cred::Gid;
 use crate::net::cred::Uid;
@@ -41,19 +45,28 @@ const TUNSETLINK: u32 = _IOW::<i32>(TUN, 205);
 const TUNSETGROUP: u32 = _IOW::<i32>(TUN, 206);
 const TUNGETFEATURES: u32 = _IOR::<u32>(TUN, 207);
 const TUNSETOFFLOAD: u32 = _IOW::<u32>(TUN, 208);
+const TUNSETTXFILTER: u32 = _IOW::<u32>(TUN, 209);
 const TUNGETIFF: u32 = _IOR::<u32>(TUN, 210);
 const TUNGETSNDBUF: u32 = _IOR::<i32>(TUN, 211);
 const TUNSETSNDBUF: u32 = _IOW::<i32>(TUN, 212);
+const TUNATTACHFILTER: u32 = _IOW::<ClassicProg>(TUN, 213);
+const TUNDETACHFILTER: u32 = _IOW::<ClassicProg>(TUN, 214);
 const TUNGETVNETHDRSZ: u32 = _IOR::<i32>(TUN, 215);
 const TUNSETVNETHDRSZ: u32 = _IOW::<i32>(TUN, 216);
 const TUNSETQUEUE: u32 = _IOW::<i32>(TUN, 217);
 const TUNSETIFINDEX: u32 = _IOW::<u32>(TUN, 218);
+const TUNGETFILTER: u32 = _IOR::<ClassicProg>(TUN, 219);
 const TUNSETVNETLE: u32 = _IOW::<i32>(TUN, 220);
 const TUNGETVNETLE: u32 = _IOR::<i32>(TUN, 221);
 const TUNSETVNETBE: u32 = _IOW::<i32>(TUN, 222);
 const TUNGETVNETBE: u32 = _IOR::<i32>(TUN, 223);
+const TUNSETSTEERINGEBPF: u32 = _IOR::<i32>(TUN, 224);
+const TUNSETFILTEREBPF: u32 = _IOR::<i32>(TUN, 225);
 const TUNSETCARRIER: u32 = _IOW::<i32>(TUN, 226);
 const TUNGETDEVNETNS: u32 = _IO(TUN, 227);
+
+/// In the flags of TUNSETTXFILTER: every multicast address passes.
+const TUN_FLT_ALLMULTI: u16 = 0x0001;
 
 /// Does what a program asks for by ioctl. May sleep.
 ///
@@ -74,6 +87,9 @@ pub(super) fn ioctl(queue: &Queue, ioctl: Ioctl) -> Result<i32> {
             let dev = dev.ok_or_else(ebadfd)?;
             if ioctl.cmd == TUNGETDEVNETNS {
                 return dev.net(&rtnl).open_file();
+            }
+            if ioctl.cmd == TUNSETTXFILTER {
+                return set_tx_filter(&dev, ioctl, &rtnl);
             }
             device_ioctl(queue, &dev, ioctl, &mut rtnl)?;
         }
@@ -124,7 +140,58 @@ fn device_ioctl(
             dev.set_sndbuf(size, rtnl);
             Ok(())
         }
+        TUNSETSTEERINGEBPF => {
+            dev.steering_program.set(get_program(ioctl)?, rtnl);
+            Ok(())
+        }
+        TUNSETFILTEREBPF => {
+            dev.filters.set_program(get_program(ioctl)?, rtnl);
+            Ok(())
+        }
+        TUNATTACHFILTER | TUNDETACHFILTER | TUNGETFILTER => filter_ioctl(dev, ioctl, rtnl),
         _ => vnet_ioctl(dev, ioctl, rtnl),
+    }
+}
+
+/// The commands for the socket filter.
+fn filter_ioctl(dev: &NetDevice<Device>, ioctl: Ioctl, rtnl: &mut Rtnl) -> Result {
+    need_tap(dev)?;
+    match ioctl.cmd {
+        TUNATTACHFILTER => dev.attach_filter(ClassicProg(get(ioctl)?), rtnl),
+        TUNDETACHFILTER => {
+            dev.detach_filter(rtnl);
+            Ok(())
+        }
+        _ => put(ioctl, dev.filters.socket_filter(rtnl).0),
+    }
+}
+
+/// Sets the address filter, and says how many addresses are compared as they are.
+fn set_tx_filter(dev: &NetDevice<Device>, ioctl: Ioctl, rtnl: &Rtnl) -> Result<i32> {
+    need_tap(dev)?;
+    let [flags, count] = get::<[u16; 2]>(ioctl)?;
+    let from = UserPtr::from_addr(ioctl.arg.wrapping_add(size_of::<[u16; 2]>()));
+    let mut addresses: KVVec<Address> = KVVec::with_capacity(usize::from(count), GFP_KERNEL)?;
+    let mut reader = UserSlice::new(from, usize::from(count) * size_of::<Address>()).reader();
+    for _ in 0..count {
+        addresses.push(reader.read()?, GFP_KERNEL)?;
+    }
+    let all_multicast = flags & TUN_FLT_ALLMULTI != 0;
+    Ok(dev.filters.set_addresses(&addresses, all_multicast, rtnl))
+}
+
+fn need_tap(dev: &NetDevice<Device>) -> Result {
+    match dev.flags().mode() {
+        Mode::Tap => Ok(()),
+        Mode::Tun => Err(EINVAL),
+    }
+}
+
+/// The program of the file descriptor to which an ioctl's argument points, or none for -1.
+fn get_program(ioctl: Ioctl) -> Result<Option<Prog>> {
+    match get::<i32>(ioctl)? {
+        -1 => Ok(None),
+        fd => Ok(Some(Prog::from_fd(fd as u32)?)),
     }
 }
 
@@ -156,7 +223,8 @@ fn set_iff(queue: &Queue, ioctl: Ioctl) -> Result {
 fn get_iff(queue: &Queue, dev: &NetDevice<Device>, ioctl: Ioctl, rtnl: &Rtnl) -> Result {
     let mut req = IfReq::new(ioctl.compat);
     req.set_name(&dev.name(rtnl));
-    req.set_flags(dev.flags().get_iff(queue.state() == State::Disabled));
+    req.set_flags(dev.flags()
+            .get_iff(queue.state() == State::Disabled, queue.is_filtered()));
     req.write(ioctl.arg)
 }
 

@@ -12,6 +12,7 @@ mod backpressure;
 mod device;
 mod ethtool;
 mod file;
+mod filter;
 mod flags;
 mod flow;
 mod ioctl;

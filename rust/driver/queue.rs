@@ -102,6 +102,8 @@ pub(crate) struct QueueData {
     layout: Atomic<u32>,
     /// The device's [`VnetLayout`], for the same.
     vnet: Atomic<i64>,
+    /// Whether the device's socket filter is for this queue too.
+    filtered: Atomic<bool>,
     /// The number of the transmit queue that this is, fixed while it is bound.
     member: Atomic<u32>,
     /// The lanes that are held back while the ring is full.
@@ -120,6 +122,7 @@ impl QueueData {
             gate: Gate::new(State::Unbound),
             layout: Atomic::<u32>::new(0),
             vnet: Atomic::<i64>::new(VnetLayout::DEFAULT.into_bits()),
+            filtered: Atomic::<bool>::new(false),
             member: Atomic::<u32>::new(0),
             backpressure: Backpressure::new(),
             ifindex: RtnlCell::new(0),
@@ -190,6 +193,17 @@ impl QueueData {
             return Err(ebadfd());
         }
         Ok(Layout(self.layout.load(Relaxed)))
+    }
+
+    /// Whether the device's socket filter is for this queue too.
+    #[inline]
+    pub(crate) fn is_filtered(&self) -> bool {
+        self.filtered.load(Relaxed)
+    }
+
+    /// Says whether the device's socket filter is for this queue too.
+    pub(super) fn set_filtered(&self, on: bool) {
+        self.filtered.store(on, Relaxed);
     }
 
     /// How virtio-net headers are laid out, if the device has them.

@@ -186,7 +186,9 @@ fn deliver(mut skb: SkBuff, queue: &Queue, user: &User<'_>, len: usize) {
     let dev = &user.dev;
     if user.state() == State::Active {
         skb.record_rx_queue(u16::from(queue.member()));
-        if let (2.., Some(steering)) = (dev.active(), dev.steering()) {
+        if let (2.., Some(steering), false) =
+            (dev.active(), dev.steering(), dev.steering_program.is_set())
+        {
             steering.learn(skb.hash_symmetric(), queue.member());
         }
     }

@@ -4,6 +4,7 @@
 
 use super::backpressure;
 use super::device::Device;
+use super::filter;
 use super::flags::Flags;
 use super::queue::Layout;
 use super::queue::Queue;
@@ -41,10 +42,27 @@ pub(super) fn start_xmit(
     if backpressure::must_wait(dev, txq, &skb, rcu) {
         return Err(skb);
     }
-    Ok(match skb.detach_from_sender() {
+    Ok(match prepare(dev, txq, skb, rcu) {
         Ok(skb) => put(dev, txq, skb, rcu),
-        Err(skb) => drop_packet(dev, skb, DropReason::UCOPY_FAULT),
+        Err((skb, reason)) => drop_packet(dev, skb, reason),
     })
+}
+
+/// Filters a packet and cuts its ties to its sender.
+#[inline]
+fn prepare(
+    dev: &NetDevice<Device>,
+    txq: u16,
+    mut skb: SkBuff,
+    rcu: &rcu::Guard,
+) -> Result<SkBuff, (SkBuff, DropReason)> {
+    if let Some(queue) = dev.recipient(txq, || skb.hash_symmetric(), rcu) {
+        if let Err(reason) = filter::pass(dev, queue, &mut skb, rcu) {
+            return Err((skb, reason));
+        }
+    }
+    skb.detach_from_sender()
+        .map_err(|skb| (skb, DropReason::UCOPY_FAULT))
 }
 
 /// Puts a packet that came by a transmit queue into the ring of its flow's queue.

@@ -21,6 +21,10 @@ struct user_namespace *rtun_current_user_ns(void);
 kuid_t rtun_current_fsuid(void);
 kuid_t rtun_current_euid(void);
 
+/* filter.c */
+struct bpf_prog *rtun_bpf_prog_get_socket_filter(u32 fd);
+u32 rtun_bpf_prog_run(const struct bpf_prog *prog, struct sk_buff *skb);
+
 /* fs.c */
 void rtun_f_setown_current(struct file *file);
 void rtun_file_set_nowait(struct file *file);
@@ -96,6 +100,7 @@ void rtun_skb_set_protocol(struct sk_buff *skb, u16 proto);
 struct net_device *rtun_skb_dev(const struct sk_buff *skb);
 void rtun_skb_set_dev(struct sk_buff *skb, struct net_device *dev);
 bool rtun_skb_vlan_tag(const struct sk_buff *skb, u16 *proto, u16 *tci);
+int rtun_pskb_trim(struct sk_buff *skb, unsigned int len);
 bool rtun_pskb_may_pull(struct sk_buff *skb, unsigned int len);
 u16 rtun_skb_get_queue_mapping(const struct sk_buff *skb);
 struct sk_buff *rtun_skb_next(const struct sk_buff *skb);

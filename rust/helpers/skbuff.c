@@ -88,6 +88,11 @@ bool rtun_skb_vlan_tag(const struct sk_buff *skb, u16 *proto, u16 *tci)
 	return true;
 }
 
+int rtun_pskb_trim(struct sk_buff *skb, unsigned int len)
+{
+	return pskb_trim(skb, len);
+}
+
 bool rtun_pskb_may_pull(struct sk_buff *skb, unsigned int len)
 {
 	return pskb_may_pull(skb, len);

@@ -10,6 +10,7 @@ use crate::net::netdevice::NetDevice;
 use crate::net::ptr_ring::RingEntry;
 use core::ffi::c_void;
 use core::mem::ManuallyDrop;
+use core::ptr;
 use core::ptr::NonNull;
 use kernel::error::to_result;
 use kernel::iov::IovIterDest;
@@ -28,6 +29,16 @@ impl DropReason {
     pub(crate) const DEV_READY: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_DEV_READY);
     /// The queue's ring is full.
     pub(crate) const FULL_RING: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_FULL_RING);
+    /// A socket filter did not want it.
+    pub(crate) const SOCKET_FILTER: Self =
+        Self(bindings::skb_drop_reason_SKB_DROP_REASON_SOCKET_FILTER);
+    /// A TAP device's program did not want it.
+    pub(crate) const TAP_FILTER: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_TAP_FILTER);
+    /// A TAP device's address filter did not want it.
+    pub(crate) const TAP_TXFILTER: Self =
+        Self(bindings::skb_drop_reason_SKB_DROP_REASON_TAP_TXFILTER);
+    /// There was no memory.
+    pub(crate) const NOMEM: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_NOMEM);
     /// User memory could not be read or written.
     pub(crate) const UCOPY_FAULT: Self =
         Self(bindings::skb_drop_reason_SKB_DROP_REASON_SKB_UCOPY_FAULT);
@@ -66,6 +77,11 @@ impl SkBuffRef {
     pub(super) unsafe fn from_raw<'a>(ptr: *mut bindings::sk_buff) -> &'a Self {
         // SAFETY: The type is transparent, and the caller guarantees validity.
         unsafe { &*ptr.cast() }
+    }
+
+    /// The packet, for C.
+    pub(super) fn as_raw(&self) -> *mut bindings::sk_buff {
+        ptr::from_ref(&self.0).cast_mut()
     }
 
     /// The flow's hash, the same for both directions.
@@ -231,6 +247,26 @@ impl SkBuff {
     pub(crate) fn first_byte(&self) -> Option<u8> {
         // SAFETY: `pskb_may_pull` makes the byte linear, or says no.
         unsafe { bindings::rtun_pskb_may_pull(self.as_raw(), 1).then(|| *(*self.as_raw()).data) }
+    }
+
+    /// The first `N` bytes, if they are linear.
+    pub(crate) fn head_bytes<const N: usize>(&self) -> Option<[u8; N]> {
+        let skb = self.0.as_ptr();
+        // SAFETY: By the type invariant, `len - data_len` bytes at `data` are the packet's.
+        unsafe {
+            let linear = (*skb).len - (*skb).data_len;
+            (linear as usize >= N).then(|| (*skb).data.cast::<[u8; N]>().read())
+        }
+    }
+
+    /// Cuts the packet to `len` bytes, if it has more.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn trim(&mut self, len: u32) -> Result {
+        // SAFETY: By the type invariant.
+        to_result(unsafe { bindings::rtun_pskb_trim(self.as_raw(), len) })
     }
 
     /// The protocol (`ETH_P_*`), in network order.
