@@ -10,6 +10,7 @@ use super::flags::SetIff;
 use super::lifecycle;
 use super::offload;
 use super::queue::Queue;
+use super::refusal::Refusal;
 use super::steering::Members;
 use super::steering::Steering;
 use super::sysfs;
@@ -367,13 +368,13 @@ impl Device {
 /// mode or multi-queue setting other than the device's, or a bad name; `EBUSY` if the device must
 /// be new and is not, or has one queue and that is taken; `E2BIG` for a queue beyond [`max_queues`]; `EPERM`;
 /// `ENOMEM`; and what registering a device can say.
-pub(crate) fn set_iff(queue: &Queue, req: &mut IfReq, rtnl: &mut Rtnl) -> Result {
+pub(super) fn set_iff(queue: &Queue, req: &mut IfReq, rtnl: &mut Rtnl) -> Result<(), Refusal> {
     let iff = SetIff::new(req.flags());
     if queue.is_bound() {
-        return Err(EEXIST);
+        return Err(Refusal::AlreadyBound);
     }
     if iff.is_refused() {
-        return Err(EINVAL);
+        return Err(Refusal::Unsupported);
     }
     let dev = match NetDevice::find(queue.net(), req.name(), rtnl) {
         Found::Nothing => create(queue, iff, req.name(), rtnl)?,
@@ -381,8 +382,8 @@ pub(crate) fn set_iff(queue: &Queue, req: &mut IfReq, rtnl: &mut Rtnl) -> Result
             join(queue, &dev, iff, rtnl)?;
             dev
         }
-        Found::Foreign if iff.exclusive() => return Err(EBUSY),
-        Found::Foreign => return Err(EINVAL),
+        Found::Foreign if iff.exclusive() => return Err(Refusal::Exists),
+        Found::Foreign => return Err(Refusal::Foreign),
     };
     dev.set_carrier(!iff.no_carrier());
     req.set_name(&dev.name(rtnl));
@@ -390,16 +391,24 @@ pub(crate) fn set_iff(queue: &Queue, req: &mut IfReq, rtnl: &mut Rtnl) -> Result
 }
 
 /// Binds a queue to a device that exists.
-fn join(queue: &Queue, dev: &NetDevice<Device>, iff: SetIff, rtnl: &mut Rtnl) -> Result {
+fn join(
+    queue: &Queue,
+    dev: &NetDevice<Device>,
+    iff: SetIff,
+    rtnl: &mut Rtnl,
+) -> Result<(), Refusal> {
     if iff.exclusive() {
-        return Err(EBUSY);
+        return Err(Refusal::Exists);
     }
     let flags = dev.flags();
-    if !iff.accepts(flags.mode()) || iff.multi_queue() != flags.multi_queue() {
-        return Err(EINVAL);
+    if !iff.accepts(flags.mode()) {
+        return Err(Refusal::OtherMode);
+    }
+    if iff.multi_queue() != flags.multi_queue() {
+        return Err(Refusal::OtherMultiQueue);
     }
     if !dev.permits_current(dev.net(rtnl)) {
-        return Err(EPERM);
+        return Err(Refusal::NotOwner);
     }
     let seat = lifecycle::prepare(queue, dev, rtnl)?;
     if dev.active() + dev.disabled() == 0 {
@@ -419,11 +428,11 @@ fn create(
     iff: SetIff,
     name: &[u8],
     rtnl: &mut Rtnl,
-) -> Result<ARef<NetDevice<Device>>> {
+) -> Result<ARef<NetDevice<Device>>, Refusal> {
     if !queue.net().capable_net_admin() {
-        return Err(EPERM);
+        return Err(Refusal::NotAdmin);
     }
-    let mode = iff.mode().ok_or(EINVAL)?;
+    let mode = iff.mode().ok_or(Refusal::NoMode)?;
     let device = Device::new(iff.device_flags(mode))?;
     let config = Config {
         net: queue.net(),
@@ -442,7 +451,7 @@ fn create(
     };
     let dev = NetDevice::alloc(&config, device)?;
     let seat = lifecycle::prepare(queue, &dev, rtnl)?;
-    let dev = dev.register(rtnl)?;
+    let dev = dev.register(rtnl).map_err(Refusal::Unregistered)?;
     lifecycle::bind(queue, &dev, seat, rtnl);
     dev.state_change(rtnl);
     Ok(dev)

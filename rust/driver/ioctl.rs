@@ -14,6 +14,7 @@ use super::lifecycle;
 use super::offload;
 use super::queue::Queue;
 use super::queue::State;
+use super::refusal::Refusal;
 use super::sockios;
 use crate::net::bpf::ClassicProg;
 use crate::net::bpf::Prog;
@@ -216,7 +217,8 @@ fn vnet_ioctl(dev: &NetDevice<Device>, ioctl: Ioctl, rtnl: &Rtnl) -> Result {
 
 fn set_iff(queue: &Queue, ioctl: Ioctl) -> Result {
     let mut req = IfReq::read(ioctl.arg, ioctl.compat)?;
-    device::set_iff(queue, &mut req, &mut rtnl::lock())?;
+    device::set_iff(queue, &mut req, &mut rtnl::lock())
+        .map_err(|refusal| refusal.report(req.name(), ioctl.cmd))?;
     req.write(ioctl.arg)
 }
 
@@ -231,10 +233,15 @@ fn get_iff(queue: &Queue, dev: &NetDevice<Device>, ioctl: Ioctl, rtnl: &Rtnl) ->
 fn set_queue(queue: &Queue, ioctl: Ioctl) -> Result {
     let req = IfReq::read(ioctl.arg, ioctl.compat)?;
     let rtnl = &mut *rtnl::lock();
-    match SetQueue::new(req.flags()).ok_or(EINVAL)? {
-        SetQueue::Attach => lifecycle::enable(queue, rtnl),
-        SetQueue::Detach => lifecycle::disable(queue, rtnl),
-    }
+    let done = match SetQueue::new(req.flags()) {
+        Some(SetQueue::Attach) => lifecycle::enable(queue, rtnl),
+        Some(SetQueue::Detach) => lifecycle::disable(queue, rtnl),
+        None => Err(Refusal::NoQueueCommand),
+    };
+    done.map_err(|refusal| {
+        let name = queue.gate.link(rtnl).map(|bound| bound.dev.name(rtnl));
+        refusal.report(&name.unwrap_or_default(), ioctl.cmd)
+    })
 }
 
 /// The index that the next device of this file is to have.

@@ -19,6 +19,7 @@ use super::device::Device;
 use super::queue::Bound;
 use super::queue::Queue;
 use super::queue::State;
+use super::refusal::Refusal;
 use super::steering::Plan;
 use super::steering::Steering;
 use crate::net::netdevice::NetDevice;
@@ -40,11 +41,15 @@ pub(crate) struct Seat(u8);
 /// # Errors
 ///
 /// `EBUSY` if the device has one queue and that is taken, `E2BIG` for too many, `ENOMEM`.
-pub(crate) fn prepare(queue: &Queue, dev: &NetDevice<Device>, rtnl: &mut Rtnl) -> Result<Seat> {
+pub(super) fn prepare(
+    queue: &Queue,
+    dev: &NetDevice<Device>,
+    rtnl: &mut Rtnl,
+) -> Result<Seat, Refusal> {
     if !dev.flags().multi_queue() && dev.active() == 1 {
-        return Err(EBUSY);
+        return Err(Refusal::SingleQueueTaken);
     }
-    let member = dev.free_member(rtnl).ok_or(E2BIG)?;
+    let member = dev.free_member(rtnl).ok_or(Refusal::TooManyQueues)?;
     queue.ring().resize(dev.tx_queue_len())?;
     make_room(dev, member, rtnl)?;
     Ok(Seat(member))
@@ -148,11 +153,11 @@ fn take_over(
 /// # Errors
 ///
 /// `EINVAL` if it is not disabled, `ENOMEM`.
-pub(crate) fn enable(queue: &Queue, rtnl: &mut Rtnl) -> Result {
+pub(super) fn enable(queue: &Queue, rtnl: &mut Rtnl) -> Result<(), Refusal> {
     if queue.state() != State::Disabled {
-        return Err(EINVAL);
+        return Err(Refusal::NotDetached);
     }
-    let dev = bound(queue, rtnl).ok_or(EINVAL)?;
+    let dev = bound(queue, rtnl).ok_or(Refusal::NotDetached)?;
     make_room(&dev, queue.member(), rtnl)?;
     activate(queue, &dev, rtnl);
     dev.state_change(rtnl);
@@ -164,13 +169,13 @@ pub(crate) fn enable(queue: &Queue, rtnl: &mut Rtnl) -> Result {
 /// # Errors
 ///
 /// `EINVAL` if it is not active, or its device has one queue only.
-pub(crate) fn disable(queue: &Queue, rtnl: &mut Rtnl) -> Result {
+pub(super) fn disable(queue: &Queue, rtnl: &mut Rtnl) -> Result<(), Refusal> {
     if queue.state() != State::Active {
-        return Err(EINVAL);
+        return Err(Refusal::NotAttached);
     }
-    let dev = bound(queue, rtnl).ok_or(EINVAL)?;
+    let dev = bound(queue, rtnl).ok_or(Refusal::NotAttached)?;
     if !dev.flags().multi_queue() {
-        return Err(EINVAL);
+        return Err(Refusal::SingleQueue);
     }
     deactivate(queue, &dev, rtnl);
     dev.state_change(rtnl);

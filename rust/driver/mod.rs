@@ -20,6 +20,7 @@ mod lifecycle;
 mod netlink;
 mod offload;
 mod queue;
+mod refusal;
 mod rx;
 mod sockios;
 mod steering;

@@ -134,6 +134,9 @@ int rtun_virtio_net_hdr_from_skb(const struct sk_buff *skb,
 				 struct virtio_net_hdr_v1_hash_tunnel *hdr,
 				 bool tunnel, bool little_endian, int vlan_hlen);
 
+/* trace.c */
+void rtun_trace_refused(const char *ifname, unsigned int cmd, const char *reason, int err);
+
 /* wait_bit.c */
 void rtun_wait_var_zero_mask(u64 *word, u64 mask);
 

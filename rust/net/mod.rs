@@ -28,3 +28,4 @@ pub(crate) mod skbuff;
 pub(crate) mod sock;
 pub(crate) mod sysfs;
 pub(crate) mod virtio_net;
+pub(crate) mod trace;
