@@ -37,6 +37,7 @@ use crate::net::rcu::RcuSlot;
 use crate::net::rtnl::Rtnl;
 use crate::net::rtnl::RtnlCell;
 use crate::net::rtnl_link::LinkOps;
+use crate::net::security::TunSecurity;
 use crate::net::skbuff::SkBuff;
 use crate::net::skbuff::SkBuffRef;
 use crate::net::sysfs::Group;
@@ -92,6 +93,8 @@ pub(crate) struct Device {
     persist: RtnlCell<Option<ModuleRef>>,
     /// What the program that reads can take from the stack.
     pub(super) offloads: RtnlCell<Features>,
+    /// What the security modules remember.
+    pub(super) security: TunSecurity,
     /// What an administrator has set by ethtool.
     pub(super) settings: ethtool::Settings,
 }
@@ -128,6 +131,7 @@ impl Device {
             steering,
             persist: RtnlCell::new(None),
             offloads: RtnlCell::new(Features::NONE),
+            security: TunSecurity::new()?,
             settings: ethtool::Settings::new(),
         })
     }
@@ -410,6 +414,8 @@ fn join(
     if !dev.permits_current(dev.net(rtnl)) {
         return Err(Refusal::NotOwner);
     }
+    dev.security.may_open().map_err(Refusal::Security)?;
+    dev.security.attach(queue).map_err(Refusal::Security)?;
     let seat = lifecycle::prepare(queue, dev, rtnl)?;
     if dev.active() + dev.disabled() == 0 {
         // The first queue of a device that stayed without one says anew what it wants.
@@ -432,6 +438,7 @@ fn create(
     if !queue.net().capable_net_admin() {
         return Err(Refusal::NotAdmin);
     }
+    TunSecurity::may_create().map_err(Refusal::Security)?;
     let mode = iff.mode().ok_or(Refusal::NoMode)?;
     let device = Device::new(iff.device_flags(mode))?;
     let config = Config {
@@ -450,6 +457,7 @@ fn create(
         },
     };
     let dev = NetDevice::alloc(&config, device)?;
+    dev.security.attach(queue).map_err(Refusal::Security)?;
     let seat = lifecycle::prepare(queue, &dev, rtnl)?;
     let dev = dev.register(rtnl).map_err(Refusal::Unregistered)?;
     lifecycle::bind(queue, &dev, seat, rtnl);

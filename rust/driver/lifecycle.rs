@@ -158,6 +158,9 @@ pub(super) fn enable(queue: &Queue, rtnl: &mut Rtnl) -> Result<(), Refusal> {
         return Err(Refusal::NotDetached);
     }
     let dev = bound(queue, rtnl).ok_or(Refusal::NotDetached)?;
+    let security = &dev.security;
+    security.may_attach_queue().map_err(Refusal::Security)?;
+    security.attach(queue).map_err(Refusal::Security)?;
     make_room(&dev, queue.member(), rtnl)?;
     activate(queue, &dev, rtnl);
     dev.state_change(rtnl);

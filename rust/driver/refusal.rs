@@ -27,6 +27,8 @@ pub(super) enum Refusal {
     NotAdmin,
     /// The caller may not attach to the device.
     NotOwner,
+    /// A security module forbids it.
+    Security(Error),
     /// The device's one queue is in use.
     SingleQueueTaken,
     /// All queues that the device can have are in use.
@@ -53,7 +55,7 @@ impl Refusal {
             Self::Exists | Self::SingleQueueTaken => EBUSY,
             Self::NotAdmin | Self::NotOwner => EPERM,
             Self::TooManyQueues => E2BIG,
-            Self::Unregistered(e) | Self::Failed(e) => e,
+            Self::Security(e) | Self::Unregistered(e) | Self::Failed(e) => e,
             Self::Unsupported
             | Self::NoMode
             | Self::Foreign
@@ -78,6 +80,7 @@ impl Refusal {
             Self::OtherMultiQueue => c"IFF_MULTI_QUEUE differs from the device",
             Self::NotAdmin => c"no CAP_NET_ADMIN to make a device",
             Self::NotOwner => c"not the owner or group and no CAP_NET_ADMIN",
+            Self::Security(_) => c"security module",
             Self::SingleQueueTaken => c"the one queue is in use",
             Self::TooManyQueues => c"all queues are in use",
             Self::Unregistered(e) if e == EINVAL => c"bad name",

@@ -84,6 +84,14 @@ void rtun___ptr_ring_zero_tail(struct ptr_ring *r);
 void *rtun_ptr_ring_consume(struct ptr_ring *r);
 bool rtun_ptr_ring_empty(struct ptr_ring *r);
 
+/* security.c */
+int rtun_security_tun_dev_alloc_security(void **security);
+void rtun_security_tun_dev_free_security(void *security);
+int rtun_security_tun_dev_create(void);
+int rtun_security_tun_dev_attach_queue(void *security);
+int rtun_security_tun_dev_attach(struct sock *sk, void *security);
+int rtun_security_tun_dev_open(void *security);
+
 /* skbuff.c */
 u32 rtun_skb_get_hash_symmetric(const struct sk_buff *skb);
 int rtun_skb_orphan_frags_rx(struct sk_buff *skb);

@@ -24,6 +24,7 @@ pub(crate) mod ptr_ring;
 pub(crate) mod rcu;
 pub(crate) mod rtnl;
 pub(crate) mod rtnl_link;
+pub(crate) mod security;
 pub(crate) mod skbuff;
 pub(crate) mod sock;
 pub(crate) mod sysfs;

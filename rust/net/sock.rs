@@ -161,6 +161,11 @@ impl<T: Send + Sync + 'static> RingSock<T> {
         }
     }
 
+    /// The raw socket.
+    pub(super) fn as_sock(&self) -> *mut bindings::sock {
+        self.sk.get()
+    }
+
     /// The namespace in which the socket was made.
     pub(crate) fn net(&self) -> &Net {
         // SAFETY: The socket holds a reference to its namespace.
