@@ -50,6 +50,7 @@ static const __poll_t RTUN_EPOLLOUT = EPOLLOUT | EPOLLWRNORM;
 static const __poll_t RTUN_EPOLLERR = EPOLLERR;
 static const __poll_t RTUN_EPOLLHUP = EPOLLHUP;
 static const size_t RTUN_SHINFO_SIZE = SKB_DATA_ALIGN(sizeof(struct skb_shared_info));
+static const size_t RTUN_SKB_MAX_HEAD = SKB_MAX_HEAD(0);
 static const size_t RTUN_SMP_CACHE_BYTES = SMP_CACHE_BYTES;
 static const size_t RTUN_PAGE_SIZE = PAGE_SIZE;
 /* NET_SKB_PAD, whose max() is no constant to bindgen; helpers/skbuff.c checks it. */

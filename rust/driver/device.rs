@@ -7,10 +7,12 @@ use super::ethtool;
 use super::filter::Filters;
 use super::flags::Flags;
 use super::flags::SetIff;
+use super::headroom::Headroom;
 use super::lifecycle;
 use super::offload;
 use super::queue::Queue;
 use super::refusal::Refusal;
+use super::stats::Stats;
 use super::steering::Members;
 use super::steering::Steering;
 use super::sysfs;
@@ -95,6 +97,8 @@ pub(crate) struct Device {
     pub(super) offloads: RtnlCell<Features>,
     /// What the security modules remember.
     pub(super) security: TunSecurity,
+    headroom: Headroom,
+    pub(super) stats: Stats,
     /// What an administrator has set by ethtool.
     pub(super) settings: ethtool::Settings,
 }
@@ -132,6 +136,8 @@ impl Device {
             persist: RtnlCell::new(None),
             offloads: RtnlCell::new(Features::NONE),
             security: TunSecurity::new()?,
+            headroom: Headroom::new(),
+            stats: Stats::new(),
             settings: ethtool::Settings::new(),
         })
     }
@@ -521,6 +527,14 @@ impl Driver for Device {
 
     fn fix_features(dev: &NetDevice<Self>, features: Features, rtnl: &Rtnl) -> Features {
         offload::fix(dev, features, rtnl)
+    }
+
+    fn set_rx_headroom(dev: &NetDevice<Self>, bytes: i32) {
+        dev.headroom.set(bytes, dev.flags().mode());
+    }
+
+    fn rx_frame_errors(dev: &NetDevice<Self>) -> u64 {
+        dev.stats.rx_frame_errors()
     }
 
     /// Nobody is at the other end of a device without an active queue.

@@ -5,6 +5,7 @@
 //! Source: [`include/uapi/linux/if_tun.h`](srctree/include/uapi/linux/if_tun.h)
 
 use crate::net::netdevice::Link;
+use crate::net::netdevice::LINK_HEADROOM;
 
 const IFF_TUN: u16 = 0x0001;
 const IFF_TAP: u16 = 0x0002;
@@ -65,6 +66,14 @@ impl Mode {
         match self {
             Self::Tun => 500,
             Self::Tap => 1000,
+        }
+    }
+
+    /// Bytes of headroom that a packet's own beginning takes.
+    pub(super) fn headroom_needed(self) -> u32 {
+        match self {
+            Self::Tun => 1,
+            Self::Tap => LINK_HEADROOM,
         }
     }
 

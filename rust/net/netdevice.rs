@@ -137,6 +137,21 @@ pub(crate) struct Config<'a> {
 const MIN_MTU: u32 = 68;
 const MAX_MTU: u32 = 65535;
 
+/// The least and the most room in front of a packet that a device asks for, in bytes.
+pub(crate) const MIN_HEADROOM: u32 = bindings::RTUN_NET_SKB_PAD as u32;
+pub(crate) const MAX_HEADROOM: u32 = {
+    let page = bindings::RTUN_SKB_MAX_HEAD as u32;
+    let limit = u16::MAX as u32 - 1;
+    if page < limit {
+        page
+    } else {
+        limit
+    }
+};
+
+/// Bytes of an Ethernet header, and what is before it so that the next one is aligned.
+pub(crate) const LINK_HEADROOM: u32 = bindings::ETH_HLEN + bindings::RTUN_NET_IP_ALIGN as u32;
+
 /// A device that the stack does not know yet.
 pub(crate) struct Unregistered<T: Driver>(NonNull<NetDevice<T>>);
 

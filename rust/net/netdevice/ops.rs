@@ -61,6 +61,12 @@ pub(crate) trait Driver: Sized + Send + Sync + 'static {
     /// Of the features that the stack would turn on, those that the device can have now.
     fn fix_features(dev: &NetDevice<Self>, features: Features, rtnl: &Rtnl) -> Features;
 
+    /// Another device, on top of this one, needs `bytes` of room in front of what is received.
+    fn set_rx_headroom(dev: &NetDevice<Self>, bytes: i32);
+
+    /// How many received packets had headers that can not be right. Any context.
+    fn rx_frame_errors(dev: &NetDevice<Self>) -> u64;
+
     /// User space sets the carrier by rtnetlink. May sleep.
     fn change_carrier(dev: &NetDevice<Self>, on: bool, rtnl: &mut Rtnl) -> Result;
 }
@@ -86,6 +92,8 @@ impl<T: Driver> Adapter<T> {
         ops.ndo_start_xmit = Some(Self::start_xmit);
         ops.ndo_select_queue = Some(Self::select_queue);
         ops.ndo_fix_features = Some(Self::fix_features);
+        ops.ndo_set_rx_headroom = Some(Self::set_rx_headroom);
+        ops.ndo_get_stats64 = Some(Self::get_stats64);
         ops.ndo_change_carrier = Some(Self::change_carrier);
         ops
     };
@@ -179,6 +187,31 @@ impl<T: Driver> Adapter<T> {
         // SAFETY: By the safety requirements.
         let dev = unsafe { NetDevice::from_raw(dev) };
         T::fix_features(dev, Features::from_raw(features), &rtnl).into_raw()
+    }
+
+    /// # Safety
+    ///
+    /// Called by the stack with a device of this driver.
+    unsafe extern "C" fn set_rx_headroom(
+        dev: *mut bindings::net_device,
+        bytes: kernel::ffi::c_int,
+    ) {
+        // SAFETY: By the safety requirements.
+        T::set_rx_headroom(unsafe { NetDevice::from_raw(dev) }, bytes);
+    }
+
+    /// # Safety
+    ///
+    /// Called by the stack with a device of this driver and a structure to fill in.
+    unsafe extern "C" fn get_stats64(
+        dev: *mut bindings::net_device,
+        stats: *mut bindings::rtnl_link_stats64,
+    ) {
+        // SAFETY: By the safety requirements; the device has statistics per CPU.
+        unsafe {
+            bindings::dev_get_tstats64(dev, stats);
+            (*stats).rx_frame_errors += T::rx_frame_errors(NetDevice::from_raw(dev));
+        }
     }
 
     /// # Safety
