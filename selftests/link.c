@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <linux/if_arp.h>
 #include <linux/netlink.h>
@@ -333,6 +334,85 @@ TEST_F(link, notifications)
 	close(second);
 	EXPECT_TRUE(told(sock));
 	close(sock);
+}
+
+/* What the listeners have been told by now: the stack tells at once. */
+static bool told_already(int sock)
+{
+	return wait_events(sock, POLLIN, 0) == POLLIN && told(sock);
+}
+
+/* Offloads are told when they change; what stays as it was is not. */
+TEST_F(link, notifications_of_settings)
+{
+	int sock, on = 1;
+
+	ASSERT_EQ(0, link_up(self->index, true));
+	ASSERT_EQ(0, link_wait(self->index, link_is_running, true));
+	ASSERT_EQ(0, tun_ioctl(self->fd, TUNSETPERSIST, 1));
+	sock = rtnl_monitor();
+	ASSERT_LE(0, sock);
+	ASSERT_EQ(0, tun_ioctl(self->fd, TUNSETPERSIST, 1));
+	EXPECT_FALSE(told_already(sock));
+	ASSERT_EQ(0, tun_ioctl(self->fd, TUNSETOFFLOAD, TUN_F_CSUM));
+	EXPECT_TRUE(told_already(sock));
+	ASSERT_EQ(0, tun_ioctl(self->fd, TUNSETOFFLOAD, TUN_F_CSUM));
+	EXPECT_FALSE(told_already(sock));
+	EXPECT_EQ(-EINVAL, tun_ioctl(self->fd, TUNSETOFFLOAD, TUN_F_TSO4));
+	EXPECT_FALSE(told_already(sock));
+	ASSERT_EQ(0, tun_ioctl(self->fd, TUNSETDEBUG, 1));
+	ASSERT_EQ(0, tun_ioctl(self->fd, TUNSETNOCSUM, 1));
+	ASSERT_EQ(0, tun_ioctl_ptr(self->fd, TUNSETCARRIER, &on));
+	EXPECT_EQ(-EINVAL, tun_ioctl(self->fd, TUNSETOWNER, -1));
+	EXPECT_EQ(-EBUSY, tun_ioctl(self->fd, TUNSETLINK, ARPHRD_PPP));
+	EXPECT_FALSE(told_already(sock));
+	ASSERT_EQ(0, tun_ioctl(self->fd, TUNSETPERSIST, 0));
+	close(sock);
+}
+
+/* A device that no queue is left of is still shown, and counts them. */
+TEST_F(link, attributes_without_queue)
+{
+	bool multi = variant->flags & IFF_MULTI_QUEUE;
+	struct link_info info;
+	char buf[16], flags[16];
+
+	ASSERT_EQ(0, tun_ioctl(self->fd, TUNSETPERSIST, 1));
+	close(self->fd);
+	ASSERT_EQ(0, link_get(self->index, &info));
+	EXPECT_EQ(1, info.persist);
+	EXPECT_EQ(variant->flags & TUN_TYPE_MASK, info.tun_type);
+	EXPECT_EQ(!(variant->flags & IFF_NO_PI), info.pi);
+	EXPECT_EQ(multi ? 0 : -1, info.queues);
+	EXPECT_EQ(multi ? 0 : -1, info.disabled);
+	ASSERT_LT(0, netdev_attr("ours", "tun_flags", buf, sizeof(buf)));
+	snprintf(flags, sizeof(flags), "0x%x", variant->flags | IFF_PERSIST);
+	EXPECT_STREQ(flags, buf);
+
+	/* Who attaches next says anew whether there are packet headers. */
+	self->fd = tun_create("ours", variant->flags ^ IFF_NO_PI);
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, link_get(self->index, &info));
+	EXPECT_EQ(!!(variant->flags & IFF_NO_PI), info.pi);
+	EXPECT_EQ(1, info.persist);
+	EXPECT_EQ(multi ? 1 : -1, info.queues);
+	ASSERT_EQ(0, tun_ioctl(self->fd, TUNSETPERSIST, 0));
+}
+
+TEST_F(link, sysfs_is_read_only)
+{
+	static const char *const attrs[] = { "tun_flags", "owner", "group" };
+	char path[64];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(attrs); i++) {
+		struct stat st;
+
+		snprintf(path, sizeof(path), "/sys/class/net/ours/%s",
+			 attrs[i]);
+		ASSERT_EQ(0, stat(path, &st));
+		EXPECT_EQ(S_IFREG | 0444, st.st_mode);
+	}
 }
 
 TEST_HARNESS_MAIN
