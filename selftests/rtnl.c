@@ -11,6 +11,7 @@
 #include <linux/if.h>
 #include <linux/if_tun.h>
 #include <linux/neighbour.h>
+#include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 
 #include "rtnl.h"
@@ -26,6 +27,7 @@ struct request {
 		struct ifinfomsg ifi;
 		struct ifaddrmsg ifa;
 		struct ndmsg ndm;
+		struct tcmsg tcm;
 	};
 	char attrs[512];
 };
@@ -447,6 +449,41 @@ int neigh_add4(int index, uint32_t addr, const uint8_t mac[6])
 	req.ndm.ndm_state = NUD_PERMANENT;
 	put(&req, NDA_DST, &be, sizeof(be));
 	put(&req, NDA_LLADDR, mac, 6);
+	return nl_ask(&req, NULL, NULL);
+}
+
+static void qdisc_request(struct request *req, int type, int flags, int index)
+{
+	request_init(req, type, flags, sizeof(req->tcm));
+	req->tcm.tcm_ifindex = index;
+	req->tcm.tcm_parent = TC_H_ROOT;
+}
+
+/* A byte a second, and burst of them at once: what comes then, stays. */
+int qdisc_add_slow(int index, uint32_t burst)
+{
+	struct tc_tbf_qopt tbf = {
+		.rate = { .rate = 1, .linklayer = TC_LINKLAYER_ETHERNET },
+		.limit = 1 << 30,
+	};
+	struct request req;
+	struct nlattr *nest;
+
+	qdisc_request(&req, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE, index);
+	put(&req, TCA_KIND, "tbf", sizeof("tbf"));
+	nest = put(&req, TCA_OPTIONS, NULL, 0);
+	put(&req, TCA_TBF_PARMS, &tbf, sizeof(tbf));
+	put(&req, TCA_TBF_BURST, &burst, sizeof(burst));
+	put_end(&req, nest);
+	return nl_ask(&req, NULL, NULL);
+}
+
+/* And what it held is dropped. */
+int qdisc_delete(int index)
+{
+	struct request req;
+
+	qdisc_request(&req, RTM_DELQDISC, 0, index);
 	return nl_ask(&req, NULL, NULL);
 }
 

@@ -40,6 +40,8 @@ int link_set_ns(int index, int ns_fd);
 int addr_add4(int index, uint32_t addr, int prefix);
 int addr_add6(int index, const uint8_t addr[16], int prefix);
 int neigh_add4(int index, uint32_t addr, const uint8_t mac[6]);
+int qdisc_add_slow(int index, uint32_t burst);
+int qdisc_delete(int index);
 
 /* Waits, bounded, on notifications. */
 int rtnl_monitor(void);
