@@ -268,6 +268,29 @@ TEST_F(tunnel, read_header_too_small)
 				    VNET_ROOM));
 }
 
+/* The in-tree driver would warn of it: a reader's fault is not the kernel's. */
+TEST_F(tunnel, offload_off_while_it_waits)
+{
+	size_t len = make(self, gso_of(&self->inner));
+	struct vnet_packet p = self->inner;
+	struct vnet_segments s;
+
+	if (!tun_is_rtun())
+		SKIP(return, "a warning, which ends the run");
+	ASSERT_EQ(0, tun_ioctl(self->path.sink, TUNSETOFFLOAD,
+			       TSO | USO | TUNNEL_CSUM));
+	while (wait_events(self->path.sink, POLLIN, 0) == POLLIN)
+		read_ret(self->path.sink, self->path.in, VNET_ROOM);
+	ASSERT_EQ(0, vnet_path_write(&self->path, len));
+	ASSERT_EQ(POLLIN, wait_events(self->path.sink, POLLIN, WAIT_MS));
+	ASSERT_EQ(0, tun_ioctl(self->path.sink, TUNSETOFFLOAD, 0));
+	EXPECT_EQ(-EINVAL, read_ret(self->path.sink, self->path.in,
+				    VNET_ROOM));
+	ASSERT_EQ(0, vnet_path_send(&self->path, &p, gso_of(&p), SIZE));
+	ASSERT_EQ(0, vnet_path_gather(&self->path, &p, &s));
+	EXPECT_EQ(PAYLOAD / SIZE, s.n);
+}
+
 static uint64_t frame_errors(SELF *self)
 {
 	struct link_info info;
