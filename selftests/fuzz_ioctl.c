@@ -389,10 +389,16 @@ static unsigned long value_link(struct fuzz_thread *t)
 
 static unsigned long value_offload(struct fuzz_thread *t)
 {
+	static const unsigned int sets[] = {
+		0, TUN_F_CSUM, TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6,
+		TUN_F_CSUM | TUN_F_USO4 | TUN_F_USO6, OFFLOADS,
+		OFFLOADS & ~TUN_F_UDP_TUNNEL_GSO_CSUM,
+	};
+
 	if (fuzz_one_in(t, 8))
 		return fuzz_edge(t);
 	return fuzz_one_in(t, 4) ? fuzz_random(t) & OFFLOADS :
-				   TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
+				   sets[fuzz_pick(t, 6)];
 }
 
 #define IOCTL(_cmd, _weight, _arg, _flags, ...) {			\

@@ -241,31 +241,55 @@ static size_t put_pi(struct fuzz_thread *t, uint8_t *buf, uint16_t proto)
 	return sizeof(pi);
 }
 
+/* Where in the packet a tunnel's inner one might begin. */
+static void put_tunnel(struct fuzz_thread *t,
+		       struct virtio_net_hdr_v1_hash_tunnel *hdr, size_t ip_at)
+{
+	size_t outer = ip_at + (fuzz_one_in(t, 2) ? 20 : 40);
+	size_t inner = outer + 8 + fuzz_pick(t, 32);
+
+	if (fuzz_one_in(t, 2))
+		hdr->hash_hdr.hdr.flags |= VIRTIO_NET_HDR_F_UDP_TUNNEL_CSUM;
+	if (fuzz_one_in(t, 2))
+		hdr->hash_hdr.hdr.csum_start = inner + 20;
+	hdr->outer_th_offset = htole16(outer);
+	hdr->inner_nh_offset = htole16(inner);
+}
+
 /* An offload that the packet behind it may be fit for. */
 size_t fuzz_put_vnet(struct fuzz_thread *t, uint8_t *buf, size_t size,
 		     size_t ip_at)
 {
 	static const uint8_t gso[] = {
 		VIRTIO_NET_HDR_GSO_NONE, VIRTIO_NET_HDR_GSO_NONE,
-		VIRTIO_NET_HDR_GSO_TCPV4, VIRTIO_NET_HDR_GSO_UDP,
-		VIRTIO_NET_HDR_GSO_TCPV6, VIRTIO_NET_HDR_GSO_UDP_L4,
-		VIRTIO_NET_HDR_GSO_TCPV4 | VIRTIO_NET_HDR_GSO_ECN, 0xff,
+		VIRTIO_NET_HDR_GSO_NONE, VIRTIO_NET_HDR_GSO_TCPV4,
+		VIRTIO_NET_HDR_GSO_UDP, VIRTIO_NET_HDR_GSO_TCPV6,
+		VIRTIO_NET_HDR_GSO_UDP_L4,
+		VIRTIO_NET_HDR_GSO_TCPV4 | VIRTIO_NET_HDR_GSO_ECN,
+		VIRTIO_NET_HDR_GSO_TCPV4 | VIRTIO_NET_HDR_GSO_UDP_TUNNEL_IPV4,
+		VIRTIO_NET_HDR_GSO_UDP_L4 | VIRTIO_NET_HDR_GSO_UDP_TUNNEL_IPV4,
+		VIRTIO_NET_HDR_GSO_TCPV6 | VIRTIO_NET_HDR_GSO_UDP_TUNNEL_IPV6,
+		0xff,
 	};
 	static const uint16_t sizes[] = { 0, 1, 8, 100, 536, 1448, 0xffff };
-	struct virtio_net_hdr hdr = { .gso_type = gso[fuzz_pick(t, 8)] };
+	struct virtio_net_hdr_v1_hash_tunnel all = { 0 };
+	struct virtio_net_hdr_v1 *hdr = &all.hash_hdr.hdr;
 
+	hdr->gso_type = gso[fuzz_pick(t, sizeof(gso))];
 	if (fuzz_one_in(t, 2)) {
-		hdr.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
-		hdr.csum_start = ip_at + sizeof(struct iphdr);
-		hdr.csum_offset = fuzz_one_in(t, 2) ? 6 : 16;
+		hdr->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+		hdr->csum_start = ip_at + sizeof(struct iphdr);
+		hdr->csum_offset = fuzz_one_in(t, 2) ? 6 : 16;
 	}
-	if (hdr.gso_type)
-		hdr.gso_size = sizes[fuzz_pick(t, 7)];
-	hdr.hdr_len = fuzz_one_in(t, 2) ? 0 : ip_at + 40;
-	if (fuzz_one_in(t, 4))
-		damage(t, (uint8_t *)&hdr, sizeof(hdr));
+	if (hdr->gso_type)
+		hdr->gso_size = sizes[fuzz_pick(t, 7)];
+	hdr->hdr_len = fuzz_one_in(t, 2) ? 0 : ip_at + 40;
 	memset(buf, fuzz_one_in(t, 4) ? fuzz_edge(t) : 0, size);
-	memcpy(buf, &hdr, size < sizeof(hdr) ? size : sizeof(hdr));
+	if (hdr->gso_type & VIRTIO_NET_HDR_GSO_UDP_TUNNEL)
+		put_tunnel(t, &all, ip_at);
+	if (fuzz_one_in(t, 4))
+		damage(t, (uint8_t *)&all, sizeof(all));
+	memcpy(buf, &all, size < sizeof(all) ? size : sizeof(all));
 	return size;
 }
 
@@ -291,7 +315,7 @@ size_t fuzz_put_packet(struct fuzz_thread *t, uint8_t *buf, bool ether,
 /* All that a write may be to a queue with those flags. */
 size_t fuzz_put_write(struct fuzz_thread *t, uint8_t *buf, int flags)
 {
-	static const size_t vnet_sizes[] = { 10, 10, 10, 12, 20, 24, 9, 0 };
+	static const size_t vnet_sizes[] = { 10, 10, 12, 20, 24, 24, 9, 0 };
 	bool pi = !(flags & IFF_NO_PI) ^ fuzz_one_in(t, 16);
 	bool vnet = !!(flags & IFF_VNET_HDR) ^ fuzz_one_in(t, 16);
 	bool ether = !!(flags & IFF_TAP) ^ fuzz_one_in(t, 16);
