@@ -82,8 +82,6 @@ pub(crate) struct Device {
     pub(super) filters: Filters,
     /// Chooses the queue of a packet, if there is one.
     pub(super) steering_program: ProgSlot,
-    /// Packets that their virtio-net header did not fit.
-    rx_frame_errors: Atomic<i64>,
     /// How many queues are active, and how many disabled. Changed under RTNL.
     active: Atomic<u32>,
     disabled: Atomic<u32>,
@@ -128,7 +126,6 @@ impl Device {
             sndbuf: Atomic::<i32>::new(i32::MAX),
             filters: Filters::new(),
             steering_program: ProgSlot::new(),
-            rx_frame_errors: Atomic::<i64>::new(0),
             active: Atomic::<u32>::new(0),
             disabled: Atomic::<u32>::new(0),
             members,
@@ -339,12 +336,6 @@ impl Device {
         self.sndbuf.store(size, Relaxed);
         self.queues(rtnl)
             .for_each(|(_, queue)| queue.set_sndbuf(size));
-    }
-
-    /// Counts a packet that its virtio-net header does not fit.
-    #[cold]
-    pub(super) fn count_rx_frame_error(&self) {
-        self.rx_frame_errors.fetch_add(1, Relaxed);
     }
 
     /// Makes the device stay, or not stay, without a queue. Says whether that is new.

@@ -53,7 +53,12 @@ impl Filters {
 
     /// Sets the address filter, and says how many addresses are compared as they are: none if there
     /// is no filter.
-    pub(super) fn set_addresses(&self, addresses: &[Address], all_multicast: bool, _: &Rtnl) -> i32 {
+    pub(super) fn set_addresses(
+        &self,
+        addresses: &[Address],
+        all_multicast: bool,
+        _: &Rtnl,
+    ) -> i32 {
         self.addresses.set(addresses, all_multicast)
     }
 
@@ -185,7 +190,8 @@ impl AddressFilter {
         let hashed = if all_multicast {
             -1
         } else {
-            rest.iter().fold(0, |bits, address| bits | hash_bit(address))
+            rest.iter()
+                .fold(0, |bits, address| bits | hash_bit(address))
         };
         self.hashed.store(hashed, Relaxed);
         self.count.store(exact.len() as u32, Release);

@@ -25,8 +25,7 @@ const IFF_VNET_HDR: u16 = 0x4000;
 const IFF_TUN_EXCL: u16 = 0x8000;
 
 /// The flags that a device keeps of the TUNSETIFF that made it.
-const KEPT: u16 =
-    IFF_NO_PI | IFF_ONE_QUEUE | IFF_VNET_HDR | IFF_MULTI_QUEUE | IFF_BACKPRESSURE;
+const KEPT: u16 = IFF_NO_PI | IFF_ONE_QUEUE | IFF_VNET_HDR | IFF_MULTI_QUEUE | IFF_BACKPRESSURE;
 
 /// Flags of the in-tree driver that would change what packets look like or how they travel. A
 /// program that gets less than it asked for must hear of it.

@@ -225,8 +225,10 @@ fn set_iff(queue: &Queue, ioctl: Ioctl) -> Result {
 fn get_iff(queue: &Queue, dev: &NetDevice<Device>, ioctl: Ioctl, rtnl: &Rtnl) -> Result {
     let mut req = IfReq::new(ioctl.compat);
     req.set_name(&dev.name(rtnl));
-    req.set_flags(dev.flags()
-            .get_iff(queue.state() == State::Disabled, queue.is_filtered()));
+    req.set_flags(
+        dev.flags()
+            .get_iff(queue.state() == State::Disabled, queue.is_filtered()),
+    );
     req.write(ioctl.arg)
 }
 

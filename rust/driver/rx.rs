@@ -58,7 +58,7 @@ pub(super) fn write(queue: &Queue, nonblock: bool, from: &mut IovIterSource<'_>)
         Ok(headers) => headers,
         Err(Refusal::Dropped(e)) => return Err(e),
         Err(Refusal::BadHeader) => {
-            queue.enter_as(layout)?.dev.count_rx_frame_error();
+            queue.enter_as(layout)?.dev.stats.count_rx_frame_error();
             return Err(EINVAL);
         }
     };
@@ -82,7 +82,7 @@ pub(super) fn write(queue: &Queue, nonblock: bool, from: &mut IovIterSource<'_>)
             return Err(e);
         }
         Err(Refusal::BadHeader) => {
-            user.dev.count_rx_frame_error();
+            user.dev.stats.count_rx_frame_error();
             return Err(EINVAL);
         }
     }

@@ -46,9 +46,7 @@ impl Prog {
         let mut prog = ptr::null_mut();
         let fprog = ptr::from_ref(fprog).cast_mut().cast();
         // SAFETY: C reads the structure, and checks the user address in it.
-        to_result(unsafe {
-            bindings::bpf_prog_create_from_user(&mut prog, fprog, None, false)
-        })?;
+        to_result(unsafe { bindings::bpf_prog_create_from_user(&mut prog, fprog, None, false) })?;
         // INVARIANT: The program was made for the caller.
         Ok(Self(prog))
     }

@@ -114,10 +114,7 @@ impl<T: EthtoolOps> Ops<T> {
         unsafe {
             put_str(&mut (*info).driver, T::DRIVER);
             put_str(&mut (*info).version, T::VERSION);
-            put_str(
-                &mut (*info).bus_info,
-                T::bus_info(NetDevice::from_raw(dev)),
-            );
+            put_str(&mut (*info).bus_info, T::bus_info(NetDevice::from_raw(dev)));
         }
     }
 

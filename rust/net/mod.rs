@@ -28,5 +28,5 @@ pub(crate) mod security;
 pub(crate) mod skbuff;
 pub(crate) mod sock;
 pub(crate) mod sysfs;
-pub(crate) mod virtio_net;
 pub(crate) mod trace;
+pub(crate) mod virtio_net;

@@ -56,7 +56,8 @@ pub(crate) trait Driver: Sized + Send + Sync + 'static {
 
     /// Takes a packet, or gives it back as it was after stopping its transmit queue. Softirqs are
     /// off; must not sleep.
-    fn start_xmit(dev: &NetDevice<Self>, skb: SkBuff, rcu: &rcu::Guard) -> Result<TxStatus, SkBuff>;
+    fn start_xmit(dev: &NetDevice<Self>, skb: SkBuff, rcu: &rcu::Guard)
+        -> Result<TxStatus, SkBuff>;
 
     /// Of the features that the stack would turn on, those that the device can have now.
     fn fix_features(dev: &NetDevice<Self>, features: Features, rtnl: &Rtnl) -> Features;
