@@ -92,6 +92,7 @@ RTUN_SIZEOF(ethtool_link_ksettings);
 RTUN_SIZEOF(ethtool_ops);
 RTUN_SIZEOF(file_operations);
 RTUN_SIZEOF(miscdevice);
+RTUN_SIZEOF(napi_struct);
 RTUN_SIZEOF(net_device);
 RTUN_SIZEOF(net_device_ops);
 RTUN_SIZEOF(notifier_block);

@@ -45,6 +45,7 @@ assert_sizes! {
     RTUN_SIZEOF_ethtool_ops == ethtool_ops,
     RTUN_SIZEOF_file_operations == file_operations,
     RTUN_SIZEOF_miscdevice == miscdevice,
+    RTUN_SIZEOF_napi_struct == napi_struct,
     RTUN_SIZEOF_net_device == net_device,
     RTUN_SIZEOF_net_device_ops == net_device_ops,
     RTUN_SIZEOF_notifier_block == notifier_block,

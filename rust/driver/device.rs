@@ -413,7 +413,7 @@ fn join(
     }
     dev.security.may_open().map_err(Refusal::Security)?;
     dev.security.attach(queue).map_err(Refusal::Security)?;
-    let seat = lifecycle::prepare(queue, dev, rtnl)?;
+    let seat = lifecycle::prepare(queue, dev, iff.napi(), rtnl)?;
     if dev.active() + dev.disabled() == 0 {
         // The first queue of a device that stayed without one says anew what it wants.
         let new = iff.device_flags(flags.mode()).with_persist(flags.persist());
@@ -455,7 +455,7 @@ fn create(
     };
     let dev = NetDevice::alloc(&config, device)?;
     dev.security.attach(queue).map_err(Refusal::Security)?;
-    let seat = lifecycle::prepare(queue, &dev, rtnl)?;
+    let seat = lifecycle::prepare(queue, &dev, iff.napi(), rtnl)?;
     let dev = dev.register(rtnl).map_err(Refusal::Unregistered)?;
     lifecycle::bind(queue, &dev, seat, rtnl);
     dev.state_change(rtnl);

@@ -25,11 +25,12 @@ const IFF_VNET_HDR: u16 = 0x4000;
 const IFF_TUN_EXCL: u16 = 0x8000;
 
 /// The flags that a device keeps of the TUNSETIFF that made it.
-const KEPT: u16 = IFF_NO_PI | IFF_ONE_QUEUE | IFF_VNET_HDR | IFF_MULTI_QUEUE | IFF_BACKPRESSURE;
+const KEPT: u16 =
+    IFF_NO_PI | IFF_ONE_QUEUE | IFF_VNET_HDR | IFF_MULTI_QUEUE | IFF_NAPI | IFF_BACKPRESSURE;
 
 /// Flags of the in-tree driver that would change what packets look like or how they travel. A
 /// program that gets less than it asked for must hear of it.
-const REFUSED: u16 = IFF_NAPI | IFF_NAPI_FRAGS;
+const REFUSED: u16 = IFF_NAPI_FRAGS;
 
 /// What TUNGETFEATURES says.
 pub(crate) const FEATURES: u32 = (IFF_TUN | IFF_TAP | IFF_NO_CARRIER | KEPT) as u32;
@@ -129,6 +130,11 @@ impl SetIff {
     /// packet-information header.
     pub(crate) fn no_filter(self) -> bool {
         self.0 & IFF_NOFILTER != 0
+    }
+
+    /// Whether what is written on the queue is to be received by a NAPI context.
+    pub(crate) fn napi(self) -> bool {
+        self.0 & IFF_NAPI != 0
     }
 
     /// Whether the device starts without carrier.

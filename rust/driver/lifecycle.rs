@@ -22,6 +22,7 @@ use super::queue::State;
 use super::refusal::Refusal;
 use super::steering::Plan;
 use super::steering::Steering;
+use crate::net::napi::Napi;
 use crate::net::netdevice::NetDevice;
 use crate::net::poll::Events;
 use crate::net::ptr_ring::Locked;
@@ -33,8 +34,12 @@ use crate::net::skbuff::SkBuffList;
 use kernel::prelude::*;
 use kernel::sync::aref::ARef;
 
-/// A place in a device that a queue may take: the number of a transmit queue.
-pub(crate) struct Seat(u8);
+/// A place in a device that a queue may take.
+pub(crate) struct Seat {
+    /// The number of a transmit queue.
+    member: u8,
+    napi: Option<Napi>,
+}
 
 /// Gets everything that a queue needs to become active, so that it can not fail after. May sleep.
 ///
@@ -44,6 +49,7 @@ pub(crate) struct Seat(u8);
 pub(super) fn prepare(
     queue: &Queue,
     dev: &NetDevice<Device>,
+    napi: bool,
     rtnl: &mut Rtnl,
 ) -> Result<Seat, Refusal> {
     if !dev.flags().multi_queue() && dev.active() == 1 {
@@ -52,7 +58,12 @@ pub(super) fn prepare(
     let member = dev.free_member(rtnl).ok_or(Refusal::TooManyQueues)?;
     queue.ring().resize(dev.tx_queue_len())?;
     make_room(dev, member, rtnl)?;
-    Ok(Seat(member))
+    let napi = if napi {
+        Some(Napi::new()?)
+    } else {
+        None
+    };
+    Ok(Seat { member, napi })
 }
 
 /// Makes room for an active queue. May sleep.
@@ -82,13 +93,14 @@ pub(crate) fn trim(dev: &NetDevice<Device>, rtnl: &mut Rtnl) -> Result {
 
 /// Makes an unbound queue an active one of a device. The rest of a TUNSETIFF.
 pub(crate) fn bind(queue: &Queue, dev: &NetDevice<Device>, seat: Seat, rtnl: &mut Rtnl) {
-    let Seat(member) = seat;
+    let Seat { member, napi } = seat;
     let layout = queue.next_layout(dev.flags());
     *queue.ifindex.get_mut(rtnl) = 0;
     queue.set_member(member);
     queue.set_vnet(dev.vnet());
     queue.set_sndbuf(dev.sndbuf());
-    let bound = Bound::new(dev, layout);
+    napi.iter().for_each(|napi| napi.add(dev, rtnl));
+    let bound = Bound::new(dev, layout, napi);
     queue.gate.open(rtnl, State::Disabled, bound);
     dev.set_member(member, Some(queue.into()), rtnl);
     dev.set_counts(dev.active(), dev.disabled() + 1, rtnl);
@@ -98,6 +110,7 @@ pub(crate) fn bind(queue: &Queue, dev: &NetDevice<Device>, seat: Seat, rtnl: &mu
 
 /// Makes a disabled queue an active one, and gives it its share of the flows.
 fn activate(queue: &Queue, dev: &NetDevice<Device>, rtnl: &mut Rtnl) {
+    set_napi(queue, true, rtnl);
     let mut active = dev.active_members(rtnl);
     active.insert(queue.member());
     let steering = dev.steering();
@@ -232,7 +245,12 @@ pub(crate) fn device_gone(dev: &NetDevice<Device>, rtnl: &mut Rtnl) {
         let Some(queue) = dev.set_member(member as u8, None, rtnl) else {
             continue;
         };
-        drop(queue.gate.reap(rtnl));
+        if let Some(napi) = queue.gate.reap(rtnl).and_then(|bound| bound.napi) {
+            napi.disable(rtnl);
+            while napi.take().is_some() {
+                dev.count_rx_dropped();
+            }
+        }
         drop_waiting(&queue.ring().lock(), dev);
     }
 }
@@ -268,6 +286,23 @@ fn deactivate(queue: &Queue, dev: &NetDevice<Device>, rtnl: &mut Rtnl) {
     backpressure::let_go(dev, queue);
     queue.wake(Events::IN | Events::OUT);
     leaving.wait();
+    // Nobody gives it packets any more.
+    set_napi(queue, false, rtnl);
+}
+
+/// Enables or disables the NAPI context of a bound queue. What waits for one that is disabled is
+/// received here.
+fn set_napi(queue: &Queue, on: bool, rtnl: &Rtnl) {
+    let Some(napi) = queue.gate.link(rtnl).and_then(|bound| bound.napi.as_ref()) else {
+        return;
+    };
+    if on {
+        return napi.enable(rtnl);
+    }
+    napi.disable(rtnl);
+    while let Some(skb) = napi.take() {
+        skb.receive();
+    }
 }
 
 /// Moves the packets that wait in a queue to those that take over their flows, oldest first, so

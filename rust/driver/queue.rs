@@ -10,6 +10,7 @@ use crate::net::error::ebadfd;
 use crate::net::gate::Gate;
 use crate::net::gate::GateState;
 use crate::net::gate::Inside;
+use crate::net::napi::Napi;
 use crate::net::netdevice::NetDevice;
 use crate::net::rtnl::RtnlCell;
 use crate::net::sock::RingSock;
@@ -64,14 +65,17 @@ pub(crate) struct Bound {
     pub(crate) dev: ARef<NetDevice<Device>>,
     /// How packets were laid out when the queue was bound.
     layout: Layout,
+    /// Receives what is written, if IFF_NAPI was asked for. Enabled while the queue is active.
+    pub(super) napi: Option<Napi>,
 }
 
 impl Bound {
     /// The bond of a queue to `dev`.
-    pub(super) fn new(dev: &NetDevice<Device>, layout: Layout) -> Self {
+    pub(super) fn new(dev: &NetDevice<Device>, layout: Layout, napi: Option<Napi>) -> Self {
         Self {
             dev: dev.into(),
             layout,
+            napi,
         }
     }
 }

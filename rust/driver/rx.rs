@@ -48,7 +48,8 @@ impl From<Error> for Refusal {
 /// # Errors
 ///
 /// `EBADFD` if the queue has no device, `EINVAL` for what is no packet of the device's mode or has
-/// a virtio-net header that does not fit it, `EIO` if the interface is down, `EAGAIN` if it would
+/// a virtio-net header that does not fit it, `EIO` if the interface is down, `EBUSY`
+/// if the queue has a NAPI context and is detached, `EAGAIN` if it would
 /// have to wait for room in the send buffer, `ERESTARTSYS` upon a signal while it waits, `EFAULT`,
 /// and `ENOMEM`, `ENOBUFS` or `EMSGSIZE` without a buffer that is large enough.
 pub(super) fn write(queue: &Queue, nonblock: bool, from: &mut IovIterSource<'_>) -> Result<usize> {
@@ -75,7 +76,7 @@ pub(super) fn write(queue: &Queue, nonblock: bool, from: &mut IovIterSource<'_>)
             if queue.sndbuf() != i32::MAX {
                 queue.charge(&mut skb);
             }
-            deliver(skb, queue, &user, len);
+            deliver(skb, queue, &user, len)?;
         }
         Err(Refusal::Dropped(e)) => {
             user.dev.count_rx_dropped();
@@ -181,8 +182,12 @@ fn ip_protocol(skb: &SkBuff) -> Result<[u8; 2]> {
 }
 
 /// Hands a packet of `len` bytes to the stack and notes where its flow is written.
+///
+/// # Errors
+///
+/// `EBUSY` if the queue has a NAPI context and is detached.
 #[inline]
-fn deliver(mut skb: SkBuff, queue: &Queue, user: &User<'_>, len: usize) {
+fn deliver(mut skb: SkBuff, queue: &Queue, user: &User<'_>, len: usize) -> Result {
     let dev = &user.dev;
     if user.state() == State::Active {
         skb.record_rx_queue(u16::from(queue.member()));
@@ -192,6 +197,11 @@ fn deliver(mut skb: SkBuff, queue: &Queue, user: &User<'_>, len: usize) {
             steering.learn(skb.hash_symmetric(), queue.member());
         }
     }
-    skb.receive();
+    match &user.napi {
+        None => skb.receive(),
+        Some(napi) if user.state() == State::Active => napi.receive(skb),
+        Some(_) => return Err(EBUSY),
+    }
     dev.count_rx(len);
+    Ok(())
 }

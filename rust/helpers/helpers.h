@@ -29,6 +29,14 @@ u32 rtun_bpf_prog_run(const struct bpf_prog *prog, struct sk_buff *skb);
 void rtun_f_setown_current(struct file *file);
 void rtun_file_set_nowait(struct file *file);
 
+/* napi.c */
+void rtun_napi_add_tx(struct net_device *dev, struct napi_struct *napi,
+		      int (*poll)(struct napi_struct *napi, int budget));
+void rtun___napi_del(struct napi_struct *napi);
+void rtun_napi_schedule(struct napi_struct *napi);
+void rtun_napi_gro_receive(struct napi_struct *napi, struct sk_buff *skb);
+void rtun_skb_queue_head_init(struct sk_buff_head *queue);
+
 /* netdevice.c */
 void *rtun_netdev_priv(const struct net_device *dev);
 void rtun_dev_hold(struct net_device *dev);

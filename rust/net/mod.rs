@@ -16,6 +16,7 @@ pub(crate) mod gate;
 pub(crate) mod ifreq;
 pub(crate) mod jiffies;
 pub(crate) mod module;
+pub(crate) mod napi;
 pub(crate) mod netdevice;
 pub(crate) mod netns;
 pub(crate) mod notifier;

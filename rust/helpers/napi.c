@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <linux/netdevice.h>
+
+#include "helpers.h"
+
+void rtun_napi_add_tx(struct net_device *dev, struct napi_struct *napi,
+		      int (*poll)(struct napi_struct *napi, int budget))
+{
+	netif_napi_add_tx(dev, napi, poll);
+}
+
+void rtun___napi_del(struct napi_struct *napi)
+{
+	__netif_napi_del(napi);
+}
+
+/* A softirq that is raised here runs at once. */
+void rtun_napi_schedule(struct napi_struct *napi)
+{
+	local_bh_disable();
+	napi_schedule(napi);
+	local_bh_enable();
+}
+
+void rtun_napi_gro_receive(struct napi_struct *napi, struct sk_buff *skb)
+{
+	napi_gro_receive(napi, skb);
+}
+
+void rtun_skb_queue_head_init(struct sk_buff_head *queue)
+{
+	skb_queue_head_init(queue);
+}
