@@ -14,10 +14,10 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
-#include <linux/bpf.h>
 #include <linux/if_ether.h>
 
 #include "rtnl.h"
+#include "tcx.h"
 #include "tun_test.h"
 #include "harness.h"
 
@@ -170,44 +170,6 @@ FIXTURE_VARIANT_ADD(sndbuf, tap_multi)
 	.flags = TAP_NOPI | IFF_MULTI_QUEUE,
 };
 
-static long bpf(int cmd, union bpf_attr *attr)
-{
-	long ret = syscall(SYS_bpf, cmd, attr, sizeof(*attr));
-
-	return ret < 0 ? -errno : ret;
-}
-
-/*
- * All that comes in by the one device goes out by the other, while the
- * descriptor is open: before the stack would let go of the writer's buffer.
- */
-static int redirect(int from, int to)
-{
-	const struct bpf_insn code[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_1,
-		  .imm = to },
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_2 },
-		{ .code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_redirect },
-		{ .code = BPF_JMP | BPF_EXIT },
-	};
-	union bpf_attr load = {
-		.prog_type = BPF_PROG_TYPE_SCHED_CLS,
-		.insn_cnt = ARRAY_SIZE(code), .insns = (uintptr_t)code,
-		.license = (uintptr_t)"GPL",
-	};
-	union bpf_attr create = { .link_create = {
-		.attach_type = BPF_TCX_INGRESS, .target_ifindex = from,
-	} };
-	int link, prog = bpf(BPF_PROG_LOAD, &load);
-
-	if (prog < 0)
-		return prog;
-	create.link_create.prog_fd = prog;
-	link = bpf(BPF_LINK_CREATE, &create);
-	close(prog);
-	return link;
-}
-
 /* The discipline's one burst is used up at the start. */
 static int stall(SELF *self)
 {
@@ -241,7 +203,8 @@ FIXTURE_SETUP(sndbuf)
 	else
 		self->out[0] = 0x45;
 	ASSERT_EQ(0, stall(self));
-	self->redirect = redirect(self->index, self->sink_index);
+	/* Before the stack, which would let go of the writer's buffer. */
+	self->redirect = tcx_redirect(self->index, self->sink_index);
 	ASSERT_LE(0, self->redirect);
 	ASSERT_EQ(0, set_sndbuf(self->fd, SNDBUF));
 }

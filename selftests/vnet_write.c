@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "rtnl.h"
+#include "tcx.h"
 #include "tun_test.h"
 #include "vnet_path.h"
 #include "harness.h"
@@ -445,6 +446,27 @@ TEST_F(write, data_valid)
 	}
 	EXPECT_EQ(0, wait_events(sock, POLLIN, 0));
 	close(sock);
+}
+
+/* One that another device has looked at: the reader need not. */
+TEST_F(write, data_valid_passed_on)
+{
+	struct vnet_segments s;
+	unsigned int i;
+	int vouch = tcx_vouch(self->path.index);
+
+	ASSERT_LE(0, vouch);
+	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
+		struct vnet_packet p = packet(i, MTU_PAYLOAD);
+
+		p.partial = false;
+		ASSERT_EQ(0, vnet_path_send(&self->path, &p, 0, 0));
+		ASSERT_EQ(0, vnet_path_gather(&self->path, &p, &s));
+		EXPECT_EQ(VIRTIO_NET_HDR_F_DATA_VALID, s.hdr.flags);
+		EXPECT_EQ(0, s.hdr.csum_start);
+		EXPECT_EQ(0, s.hdr.csum_offset);
+	}
+	close(vouch);
 }
 
 /* A hint, and often a wrong one: less than the headers, none, or all of it. */
