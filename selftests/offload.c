@@ -4,12 +4,14 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 #include <linux/ethtool.h>
 #include <linux/if.h>
 #include <linux/sockios.h>
 
 #include "offload.h"
+#include "tun_test.h"
 
 #define MAX_FEATURES	256
 #define BLOCKS		(MAX_FEATURES / 32)
@@ -75,6 +77,23 @@ int feature_get(const char *dev, const char *feature)
 		return bit;
 	err = features_read(dev, &features);
 	return err ? err : features.block[bit / 32].active >> bit % 32 & 1;
+}
+
+/* For a device that follows another one's in its own time, unannounced. */
+int feature_wait(const char *dev, const char *feature, bool on)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	int64_t end = now_ms() + WAIT_MS;
+	int ret;
+
+	while ((ret = feature_get(dev, feature)) != on) {
+		if (ret < 0)
+			return ret;
+		if (now_ms() > end)
+			return -ETIMEDOUT;
+		nanosleep(&pause, NULL);
+	}
+	return 0;
 }
 
 /* ETHTOOL_F_WISH when the device does not do as it is told. */

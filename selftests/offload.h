@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 int feature_get(const char *dev, const char *feature);
+int feature_wait(const char *dev, const char *feature, bool on);
 int feature_set(const char *dev, const char *feature, bool on);
 
 #endif /* OFFLOAD_H */

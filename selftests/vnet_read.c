@@ -502,6 +502,7 @@ TEST_F(read, vlan)
 	sock = vnet_socket(index);
 	ASSERT_LE(0, sock);
 	ASSERT_EQ(0, tun_ioctl(self->fd, TUNSETOFFLOAD, TSO));
+	ASSERT_EQ(0, feature_wait("vlan", "tx-checksum-ip-generic", true));
 	ASSERT_EQ(0, send_packet(self, sock, index, &p,
 				 VIRTIO_NET_HDR_GSO_TCPV4, 1000));
 	ASSERT_EQ(0, read_packet(self, ETH_HLEN + VLAN_HLEN, &got, &hdr));
