@@ -24,6 +24,7 @@
 #include <linux/if_ether.h>
 #include <linux/sockios.h>
 
+#include "kmod.h"
 #include "rtnl.h"
 #include "tun_test.h"
 #include "harness.h"
@@ -766,9 +767,21 @@ TEST_F_TIMEOUT(fail, each_allocation, 900)
 	EXPECT_EQ(!!variant->errnos[0], !!refused);
 }
 
+/*
+ * Most attempts end with a device that is deleted, and the more queues it could
+ * have, the longer that takes: two are enough.
+ */
 int main(int argc, char **argv)
 {
+	int ret;
+
 	if (access(FAIL_NTH, F_OK))
 		ksft_exit_skip("only the debug kernel lets allocations fail\n");
-	return test_harness_run(argc, argv);
+	if (kmod_unload() || kmod_load_with("max_queues=2"))
+		ksft_exit_fail_msg("the module can not be loaded anew\n");
+	ret = test_harness_run(argc, argv);
+	/* The other tests want it as it was. */
+	if (kmod_unload_when_idle() || kmod_load())
+		ksft_print_msg("the module can not be loaded again\n");
+	return ret;
 }
