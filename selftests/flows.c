@@ -144,3 +144,30 @@ int flows_send_to(struct flows *flows, struct flow f)
 		;
 	return i;
 }
+
+/*
+ * Sends a packet that no protocol takes, and reads from the first queue: its
+ * length there, or -EAGAIN if nothing came.
+ */
+ssize_t flows_pass(struct flows *flows, const uint8_t dst[6], size_t len)
+{
+	uint8_t packet[2048] = { 0 };
+	int ret;
+
+	packet_fill(packet, len, len);
+	if (flows->head)
+		packet_eth(packet, dst, flows->mac, PROTO_TEST);
+	ret = packet_send(flows->sock, flows->index, PROTO_TEST, packet, len);
+	if (ret < 0)
+		return ret;
+	return read_ret(flows->fd[0], packet, sizeof(packet));
+}
+
+/* How many packets to its queues the device has counted as dropped. */
+int64_t flows_dropped(struct flows *flows)
+{
+	struct link_info info;
+	int err = link_get(flows->index, &info);
+
+	return err ? err : (int64_t)info.stats.tx_dropped;
+}

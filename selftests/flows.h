@@ -29,5 +29,7 @@ int flows_write(struct flows *flows, int queue, struct flow f);
 int flows_send(struct flows *flows, struct flow f, uint32_t number);
 int flows_collect(struct flows *flows, int packets);
 int flows_send_to(struct flows *flows, struct flow f);
+ssize_t flows_pass(struct flows *flows, const uint8_t dst[6], size_t len);
+int64_t flows_dropped(struct flows *flows);
 
 #endif /* FLOWS_H */

@@ -234,14 +234,6 @@ static void send_numbered(struct flows *flows, int from, int count)
 		flows_send(flows, flow_nth(0), n);
 }
 
-static int64_t dropped(struct flows *flows)
-{
-	struct link_info info;
-	int err = link_get(flows->index, &info);
-
-	return err ? err : (int64_t)info.stats.tx_dropped;
-}
-
 TEST_F(ring, full)
 {
 	struct link_info info;
@@ -249,16 +241,16 @@ TEST_F(ring, full)
 	ASSERT_EQ(0, link_get(self->flows.index, &info));
 	ASSERT_EQ(TUN_READQ_SIZE, info.txqlen);
 	send_numbered(&self->flows, 0, TUN_READQ_SIZE);
-	EXPECT_EQ(0, dropped(&self->flows));
+	EXPECT_EQ(0, flows_dropped(&self->flows));
 	send_numbered(&self->flows, TUN_READQ_SIZE, 100);
-	EXPECT_EQ(100, dropped(&self->flows));
+	EXPECT_EQ(100, flows_dropped(&self->flows));
 	ASSERT_EQ(TUN_READQ_SIZE, flows_collect(&self->flows, TUN_READQ_SIZE));
 	EXPECT_TRUE(self->flows.in_order);
 	EXPECT_EQ(TUN_READQ_SIZE - 1, self->flows.last);
 	/* There is room again. */
 	send_numbered(&self->flows, 0, 100);
 	EXPECT_EQ(100, flows_collect(&self->flows, 100));
-	EXPECT_EQ(100, dropped(&self->flows));
+	EXPECT_EQ(100, flows_dropped(&self->flows));
 }
 
 TEST_F(ring, grow)
@@ -268,7 +260,7 @@ TEST_F(ring, grow)
 	send_numbered(flows, 0, 500);
 	ASSERT_EQ(0, link_set_u32(flows->index, IFLA_TXQLEN, 1200));
 	send_numbered(flows, 500, 800);
-	EXPECT_EQ(100, dropped(flows));
+	EXPECT_EQ(100, flows_dropped(flows));
 	ASSERT_EQ(1200, flows_collect(flows, 1200));
 	EXPECT_TRUE(flows->in_order);
 	EXPECT_EQ(1199, flows->last);
@@ -296,7 +288,7 @@ TEST_F(ring, length_zero)
 
 	ASSERT_EQ(0, link_set_u32(flows->index, IFLA_TXQLEN, 0));
 	send_numbered(flows, 0, 5);
-	EXPECT_EQ(5, dropped(flows));
+	EXPECT_EQ(5, flows_dropped(flows));
 	EXPECT_EQ(0, flows_collect(flows, 0));
 	ASSERT_EQ(0, link_set_u32(flows->index, IFLA_TXQLEN, 10));
 	send_numbered(flows, 0, 10);

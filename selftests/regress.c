@@ -11,13 +11,12 @@
 #include <string.h>
 #include <sys/fsuid.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
-#include <linux/bpf.h>
 #include <linux/if_arp.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 
+#include "bpf.h"
 #include "rtnl.h"
 #include "tun_test.h"
 #include "harness.h"
@@ -460,21 +459,15 @@ TEST_F(regress, registration_race)
 /* Lets a packet socket have as many bytes of a packet as its user's number. */
 static int attach_uid_filter(int sock)
 {
-	static const struct bpf_insn code[] = {
-		{ .code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_get_socket_uid },
-		{ .code = BPF_JMP | BPF_EXIT },
+	const struct bpf_insn code[] = {
+		INSN_CALL(BPF_FUNC_get_socket_uid),
+		INSN_EXIT,
 	};
-	union bpf_attr attr = {
-		.prog_type = BPF_PROG_TYPE_SOCKET_FILTER,
-		.insns = (uintptr_t)code,
-		.insn_cnt = ARRAY_SIZE(code),
-		.license = (uintptr_t)"GPL",
-	};
-	int prog, err = 0;
+	int err = 0, prog = bpf_load(BPF_PROG_TYPE_SOCKET_FILTER, code,
+				     ARRAY_SIZE(code));
 
-	prog = syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
 	if (prog < 0)
-		return -errno;
+		return prog;
 	if (setsockopt(sock, SOL_SOCKET, SO_ATTACH_BPF, &prog, sizeof(prog)))
 		err = -errno;
 	close(prog);

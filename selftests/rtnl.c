@@ -13,6 +13,7 @@
 #include <linux/neighbour.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
+#include <linux/veth.h>
 
 #include "rtnl.h"
 #include "tun_test.h"
@@ -174,6 +175,18 @@ static void parse_linkinfo(struct nlattr *nest, struct link_info *info)
 	}
 }
 
+static void parse_xdp(struct nlattr *nest, struct link_info *info)
+{
+	struct nlattr *attr;
+
+	for_each_attr(attr, ATTR_DATA(nest), ATTR_LEN(nest)) {
+		if (attr->nla_type == IFLA_XDP_ATTACHED)
+			info->xdp_mode = attr_number(attr);
+		else if (attr->nla_type == IFLA_XDP_PROG_ID)
+			info->xdp_id = attr_number(attr);
+	}
+}
+
 static void parse_attr(struct nlattr *attr, struct link_info *info)
 {
 	switch (attr->nla_type & NLA_TYPE_MASK) {
@@ -213,6 +226,9 @@ static void parse_attr(struct nlattr *attr, struct link_info *info)
 	case IFLA_LINKINFO:
 		parse_linkinfo(attr, info);
 		break;
+	case IFLA_XDP:
+		parse_xdp(attr, info);
+		break;
 	}
 }
 
@@ -240,6 +256,7 @@ static void info_init(struct link_info *info)
 	info->tun_type = info->owner = info->group = -1;
 	info->pi = info->vnet_hdr = info->persist = info->multi_queue = -1;
 	info->queues = info->disabled = -1;
+	info->xdp_mode = info->xdp_id = -1;
 }
 
 int link_get(int index, struct link_info *info)
@@ -339,6 +356,26 @@ int link_create_vlan(int lower, const char *name, int id)
 	return link_new("vlan", name, lower, id);
 }
 
+int link_create_veth(const char *name, const char *peer)
+{
+	struct nlattr *info, *data, *other;
+	struct ifinfomsg ifi = { 0 };
+	struct request req;
+
+	request_init(&req, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL,
+		     sizeof(req.ifi));
+	put(&req, IFLA_IFNAME, name, strlen(name) + 1);
+	info = put(&req, IFLA_LINKINFO, NULL, 0);
+	put(&req, IFLA_INFO_KIND, "veth", strlen("veth"));
+	data = put(&req, IFLA_INFO_DATA, NULL, 0);
+	other = put(&req, VETH_INFO_PEER, &ifi, sizeof(ifi));
+	put(&req, IFLA_IFNAME, peer, strlen(peer) + 1);
+	put_end(&req, other);
+	put_end(&req, data);
+	put_end(&req, info);
+	return nl_ask(&req, NULL, NULL);
+}
+
 int link_delete(int index)
 {
 	struct request req;
@@ -406,6 +443,80 @@ int link_set_name(int index, const char *name)
 int link_set_ns(int index, int ns_fd)
 {
 	return link_set_u32(index, IFLA_NET_NS_FD, ns_fd);
+}
+
+/* A program's descriptor, or -1 for none. */
+int link_set_xdp(int index, int prog, uint32_t flags)
+{
+	struct nlattr *nest;
+	struct request req;
+
+	request_init(&req, RTM_SETLINK, 0, sizeof(req.ifi));
+	req.ifi.ifi_index = index;
+	nest = put(&req, IFLA_XDP | NLA_F_NESTED, NULL, 0);
+	put(&req, IFLA_XDP_FD, &prog, sizeof(prog));
+	put(&req, IFLA_XDP_FLAGS, &flags, sizeof(flags));
+	put_end(&req, nest);
+	return nl_ask(&req, NULL, NULL);
+}
+
+int qdisc_set(int index, uint32_t parent, uint32_t handle, const char *kind,
+	      uint32_t limit)
+{
+	struct request req;
+
+	request_init(&req, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE,
+		     sizeof(req.tcm));
+	req.tcm.tcm_family = AF_UNSPEC;
+	req.tcm.tcm_ifindex = index;
+	req.tcm.tcm_parent = parent;
+	req.tcm.tcm_handle = handle;
+	put(&req, TCA_KIND, kind, strlen(kind) + 1);
+	if (limit)
+		put(&req, TCA_OPTIONS, &limit, sizeof(limit));
+	return nl_ask(&req, NULL, NULL);
+}
+
+struct qdisc {
+	uint32_t handle;
+	int64_t length;
+};
+
+static void parse_qdisc(struct nlmsghdr *nlh, void *arg)
+{
+	struct tcmsg *tcm = NLMSG_DATA(nlh);
+	char *head = (char *)tcm + NLMSG_ALIGN(sizeof(*tcm));
+	struct qdisc *qdisc = arg;
+	struct tc_stats stats;
+	struct nlattr *attr;
+
+	if (nlh->nlmsg_type != RTM_NEWQDISC || tcm->tcm_handle != qdisc->handle)
+		return;
+	for_each_attr(attr, head, (char *)nlh + nlh->nlmsg_len - head) {
+		if (attr->nla_type != TCA_STATS)
+			continue;
+		memset(&stats, 0, sizeof(stats));
+		memcpy(&stats, ATTR_DATA(attr),
+		       ATTR_LEN(attr) < (int)sizeof(stats) ?
+		       (size_t)ATTR_LEN(attr) : sizeof(stats));
+		qdisc->length = stats.qlen;
+	}
+}
+
+/* How many packets wait in it. */
+int64_t qdisc_length(int index, uint32_t handle)
+{
+	struct qdisc qdisc = { .handle = handle, .length = -ENOENT };
+	struct request req;
+	int err;
+
+	/* Without the flag, the answer is for the listeners only. */
+	request_init(&req, RTM_GETQDISC, NLM_F_ECHO, sizeof(req.tcm));
+	req.tcm.tcm_family = AF_UNSPEC;
+	req.tcm.tcm_ifindex = index;
+	req.tcm.tcm_handle = handle;
+	err = nl_ask(&req, parse_qdisc, &qdisc);
+	return err ? err : qdisc.length;
 }
 
 static int addr_add(int index, int family, const void *addr, size_t len,

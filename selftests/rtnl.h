@@ -21,6 +21,7 @@ struct link_info {
 	/* The link kind's own. */
 	int64_t tun_type, owner, group, pi, vnet_hdr, persist, multi_queue;
 	int64_t queues, disabled;
+	int64_t xdp_mode, xdp_id;	/* XDP_ATTACHED_*, and of the program */
 	struct rtnl_link_stats64 stats;
 };
 
@@ -29,6 +30,7 @@ int link_get(int index, struct link_info *info);
 int link_count_kind(const char *kind, const char *name);
 int link_create(const char *kind, const char *name);
 int link_create_vlan(int lower, const char *name, int id);
+int link_create_veth(const char *name, const char *peer);
 int link_delete(int index);
 int link_delete_kind(const char *kind);
 int link_up(int index, bool up);
@@ -37,11 +39,17 @@ int link_set_u8(int index, int attr, uint8_t value);
 int link_set_address(int index, const void *addr, int len);
 int link_set_name(int index, const char *name);
 int link_set_ns(int index, int ns_fd);
+int link_set_xdp(int index, int prog, uint32_t flags);
 int addr_add4(int index, uint32_t addr, int prefix);
 int addr_add6(int index, const uint8_t addr[16], int prefix);
 int neigh_add4(int index, uint32_t addr, const uint8_t mac[6]);
 int qdisc_add_slow(int index, uint32_t burst);
 int qdisc_delete(int index);
+
+/* Queueing disciplines: of so many packets, if limit is not 0. */
+int qdisc_set(int index, uint32_t parent, uint32_t handle, const char *kind,
+	      uint32_t limit);
+int64_t qdisc_length(int index, uint32_t handle);
 
 /* Waits, bounded, on notifications. */
 int rtnl_monitor(void);

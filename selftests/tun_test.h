@@ -21,6 +21,10 @@
 #define TUN_NOPI	(IFF_TUN | IFF_NO_PI)
 #define TAP_NOPI	(IFF_TAP | IFF_NO_PI)
 
+#ifndef IFF_BACKPRESSURE /* since 7.3 */
+#define IFF_BACKPRESSURE	0x0080
+#endif
+
 /* An ifreq of a 32-bit process is 8 bytes shorter. */
 #define COMPAT_IFREQ	32
 
@@ -71,6 +75,8 @@ int ns_public_node(char *path, size_t size);
 int write_file(const char *path, const char *text);
 int read_file(const char *path, char *buf, size_t size);
 int sockets_used(void);
+long memory_kb(void);
+int netdev_set_attr(const char *dev, const char *attr, const char *value);
 int netdev_attr(const char *dev, const char *attr, char *buf, size_t size);
 
 /* Waits. */
@@ -93,6 +99,8 @@ struct flow {
 struct flow flow_nth(unsigned int n);
 struct flow flow_reverse(struct flow f);
 size_t packet_udp4(void *buf, struct flow f, const void *data, size_t len);
+size_t packet_tcp4(void *buf, struct flow f, uint32_t seq, const void *data,
+		   size_t len);
 bool packet_is(const void *packet, size_t len, struct flow f);
 uint32_t packet_sum(uint32_t sum, const void *data, size_t len);
 uint16_t packet_checksum(uint32_t sum);
