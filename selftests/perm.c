@@ -356,6 +356,31 @@ TEST_F(userns, create_in_own_namespace)
 	EXPECT_EQ(0, run_as(&nobody, userns_create, self->node));
 }
 
+static int userns_napi(void *arg)
+{
+	const char *node = arg;
+	int err = userns_enter_as(CLONE_NEWNET), fd;
+
+	if (err)
+		return -SETUP_FAILED;
+	fd = open(node, O_RDWR);
+	if (fd < 0)
+		return -errno;
+	if (tun_set_iff(fd, "ours", IFF_TAP | IFF_NAPI | IFF_NAPI_FRAGS) !=
+	    -EPERM)
+		return -EXDEV;
+	/* The right is looked at first. */
+	if (tun_set_iff(fd, "ours", IFF_TUN | IFF_NAPI_FRAGS) != -EPERM)
+		return -EXDEV;
+	return tun_set_iff(fd, "ours", IFF_TAP | IFF_NAPI);
+}
+
+/* Packets in pieces of one's choice are for the real root. */
+TEST_F(userns, napi_frags)
+{
+	EXPECT_EQ(0, run_as(&nobody, userns_napi, self->node));
+}
+
 static int userns_foreign(void *arg)
 {
 	const char *node = arg;
