@@ -8,7 +8,9 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
+#include <linux/ethtool.h>
 #include <linux/if_ether.h>
+#include <linux/sockios.h>
 
 #include "rtnl.h"
 #include "tun_test.h"
@@ -619,6 +621,37 @@ TEST_F(vlan, read_has_tag)
 	ASSERT_EQ(len, read_ret(self->fd, in, sizeof(self->in)));
 	EXPECT_EQ(0, memcmp(in + self->pi_len, self->tagged + self->pi_len,
 			    68));
+}
+
+static int turn_off_offload(void)
+{
+	struct ethtool_value value = { .cmd = ETHTOOL_GFLAGS };
+	struct ifreq ifr = { .ifr_name = "ours", .ifr_data = (char *)&value };
+	int err, sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	err = tun_ioctl_ptr(sock, SIOCETHTOOL, &ifr);
+	if (!err && !(value.data & ETH_FLAG_TXVLAN))
+		err = -EOPNOTSUPP;
+	value.cmd = ETHTOOL_SFLAGS;
+	value.data &= ~ETH_FLAG_TXVLAN;
+	if (!err)
+		err = tun_ioctl_ptr(sock, SIOCETHTOOL, &ifr);
+	close(sock);
+	return err;
+}
+
+/* Where the tag is put into the frame makes no difference to a reader. */
+TEST_F(vlan, read_without_offload)
+{
+	size_t len = self->pi_len + 68;
+
+	ASSERT_EQ(0, turn_off_offload());
+	ASSERT_EQ(64, packet_send(self->sock, self->index, PROTO_TEST,
+				  self->frame, 64));
+	ASSERT_EQ(POLLIN, wait_events(self->fd, POLLIN, WAIT_MS));
+	ASSERT_EQ(len, read_ret(self->fd, self->in, sizeof(self->in)));
+	EXPECT_EQ(0, memcmp(self->in + self->pi_len,
+			    self->tagged + self->pi_len, 68));
 }
 
 /* Cut inside the tag, and right after it. */
