@@ -478,10 +478,10 @@ size_t packet_tcp4(void *buf, struct flow f, uint32_t seq, const void *data,
 	uint32_t sum = IPPROTO_TCP + sizeof(tcp) + len;
 	uint8_t *p = buf;
 
-	ip.check = sum_fold(sum_words(0, &ip, sizeof(ip)));
-	sum = sum_words(sum, &ip.saddr, 8);
-	sum = sum_words(sum, &tcp, sizeof(tcp));
-	tcp.check = sum_fold(sum_words(sum, data, len));
+	ip.check = packet_checksum(packet_sum(0, &ip, sizeof(ip)));
+	sum = packet_sum(sum, &ip.saddr, 8);
+	sum = packet_sum(sum, &tcp, sizeof(tcp));
+	tcp.check = packet_checksum(packet_sum(sum, data, len));
 	memcpy(p, &ip, sizeof(ip));
 	memcpy(p + sizeof(ip), &tcp, sizeof(tcp));
 	memcpy(p + sizeof(ip) + sizeof(tcp), data, len);

@@ -264,7 +264,9 @@ TEST_F(vnet, write_short)
 			TH_LOG("length %zu", len);
 	ASSERT_EQ(0, link_get(self->index, &after));
 	EXPECT_EQ(before.stats.rx_dropped, after.stats.rx_dropped);
-	EXPECT_EQ(before.stats.rx_frame_errors, after.stats.rx_frame_errors);
+	/* rtun counts each that lacks a part of the virtio-net header. */
+	EXPECT_EQ(before.stats.rx_frame_errors + (tun_is_rtun() ? 12 : 0),
+		  after.stats.rx_frame_errors);
 	/* A header and no packet, or half of an Ethernet header. */
 	if (self->tap)
 		least += ETH_HLEN - 1;

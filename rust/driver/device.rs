@@ -77,8 +77,6 @@ pub(crate) struct Device {
     group: Atomic<u32>,
     /// A [`VnetLayout`].
     vnet: Atomic<i64>,
-    /// Of each queue, in bytes.
-    sndbuf: Atomic<i32>,
     pub(super) filters: Filters,
     /// Chooses the queue of a packet, if there is one.
     pub(super) steering_program: ProgSlot,
@@ -123,7 +121,6 @@ impl Device {
             owner: Atomic::<u32>::new(Uid::to_bits(None)),
             group: Atomic::<u32>::new(Gid::to_bits(None)),
             vnet: Atomic::<i64>::new(VnetLayout::DEFAULT.into_bits()),
-            sndbuf: Atomic::<i32>::new(i32::MAX),
             filters: Filters::new(),
             steering_program: ProgSlot::new(),
             active: Atomic::<u32>::new(0),
@@ -326,16 +323,10 @@ impl Device {
             .for_each(|(_, queue)| queue.set_vnet(vnet));
     }
 
-    /// How many bytes of written packets may be under way, a queue.
-    pub(crate) fn sndbuf(&self) -> i32 {
-        self.sndbuf.load(Relaxed)
-    }
-
-    /// Sets what [`Self::sndbuf`] says.
+    /// Sets how many bytes of written packets may be under way, for each active queue.
     pub(crate) fn set_sndbuf(&self, size: i32, rtnl: &Rtnl) {
-        self.sndbuf.store(size, Relaxed);
-        self.queues(rtnl)
-            .for_each(|(_, queue)| queue.set_sndbuf(size));
+        let active = self.queues(rtnl).filter(|(_, queue)| queue.is_active());
+        active.for_each(|(_, queue)| queue.set_sndbuf(size));
     }
 
     /// Makes the device stay, or not stay, without a queue. Says whether that is new.

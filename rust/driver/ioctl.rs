@@ -132,7 +132,7 @@ fn device_ioctl(
         }
         TUNSETOFFLOAD => offload::set(dev, ioctl.arg, rtnl),
         TUNSETCARRIER => Device::change_carrier(dev, get::<u32>(ioctl)? != 0, rtnl),
-        TUNGETSNDBUF => put(ioctl, dev.sndbuf()),
+        TUNGETSNDBUF => put(ioctl, queue.sndbuf()),
         TUNSETSNDBUF => {
             let size = get::<i32>(ioctl)?;
             if size <= 0 {

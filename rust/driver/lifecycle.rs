@@ -98,7 +98,6 @@ pub(crate) fn bind(queue: &Queue, dev: &NetDevice<Device>, seat: Seat, rtnl: &mu
     *queue.ifindex.get_mut(rtnl) = 0;
     queue.set_member(member);
     queue.set_vnet(dev.vnet());
-    queue.set_sndbuf(dev.sndbuf());
     napi.iter().for_each(|napi| napi.add(dev, rtnl));
     let bound = Bound::new(dev, layout, napi);
     queue.gate.open(rtnl, State::Disabled, bound);
