@@ -37,3 +37,9 @@ die() {
 need_root() {
 	((EUID == 0)) || die "must be run as root: it makes a Debian root and mounts"
 }
+
+# Two runs would write the same files, and slow each other to their limits.
+alone() {
+	exec 8>"$build/.test-lock"
+	flock --nonblock 8 || { echo "waiting for another test run to end" && flock 8; }
+}
