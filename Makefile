@@ -27,7 +27,7 @@ ready   := prepare
 endif
 
 .DELETE_ON_ERROR:
-.PHONY: modules demo test test-debug fuzz coverage selftests samples install uninstall clean fmt \
+.PHONY: modules demo test test-debug test-clients fuzz coverage selftests samples install uninstall clean fmt \
 	clippy doc lint shell prepare help
 
 modules: $(ready) ## build rtun.ko (the default)
@@ -41,6 +41,10 @@ test: prepare modules selftests samples ## boot a guest and run the tests in it
 
 test-debug: ## run the tests on a debug kernel: KASAN, lockdep, kmemleak and more
 	@$(MAKE) --no-print-directory test KERNEL=$(subst -debug,,$(KERNEL:-amd64=))-debug-amd64
+
+test-clients: export CLIENTS := 1
+test-clients: prepare modules samples ## let OpenVPN, DPDK and others use the driver in a guest
+	@$(vm)/clients
 
 fuzz: prepare modules selftests ## throw random calls at the module for FUZZ_TIME seconds (60)
 	@$(vm)/fuzz
