@@ -93,7 +93,7 @@ pub(crate) struct Device {
     pub(super) offloads: RtnlCell<Features>,
     /// What the security modules remember.
     pub(super) security: TunSecurity,
-    headroom: Headroom,
+    pub(super) headroom: Headroom,
     pub(super) stats: Stats,
     /// What an administrator has set by ethtool.
     pub(super) settings: ethtool::Settings,
@@ -513,6 +513,10 @@ impl Driver for Device {
 
     fn set_rx_headroom(dev: &NetDevice<Self>, bytes: i32) {
         dev.headroom.set(bytes, dev.flags().mode());
+        let rcu = rcu::Guard::new();
+        for queue in (0..dev.max_members()).filter_map(|lane| dev.queue(lane, &rcu)) {
+            queue.headroom.copy(&dev.headroom);
+        }
     }
 
     fn rx_frame_errors(dev: &NetDevice<Self>) -> u64 {

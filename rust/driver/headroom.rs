@@ -24,8 +24,12 @@ impl Headroom {
         self.0.store(bytes.clamp(MIN_HEADROOM, max), Relaxed);
     }
 
+    /// Takes over how much another says.
+    pub(super) fn copy(&self, other: &Self) {
+        self.0.store(other.0.load(Relaxed), Relaxed);
+    }
+
     /// How much room to leave.
-    #[expect(dead_code, reason = "packets are built with the least there is")]
     #[inline]
     pub(super) fn get(&self) -> usize {
         self.0.load(Relaxed) as usize

@@ -58,11 +58,7 @@ pub(super) fn prepare(
     let member = dev.free_member(rtnl).ok_or(Refusal::TooManyQueues)?;
     queue.ring().resize(dev.tx_queue_len())?;
     make_room(dev, member, rtnl)?;
-    let napi = if napi {
-        Some(Napi::new()?)
-    } else {
-        None
-    };
+    let napi = if napi { Some(Napi::new()?) } else { None };
     Ok(Seat { member, napi })
 }
 
@@ -98,6 +94,7 @@ pub(crate) fn bind(queue: &Queue, dev: &NetDevice<Device>, seat: Seat, rtnl: &mu
     *queue.ifindex.get_mut(rtnl) = 0;
     queue.set_member(member);
     queue.set_vnet(dev.vnet());
+    queue.headroom.copy(&dev.headroom);
     napi.iter().for_each(|napi| napi.add(dev, rtnl));
     let bound = Bound::new(dev, layout, napi);
     queue.gate.open(rtnl, State::Disabled, bound);

@@ -5,6 +5,7 @@
 use super::backpressure::Backpressure;
 use super::device::Device;
 use super::flags::Flags;
+use super::headroom::Headroom;
 use super::vnet::VnetLayout;
 use crate::net::error::ebadfd;
 use crate::net::gate::Gate;
@@ -106,6 +107,8 @@ pub(crate) struct QueueData {
     layout: Atomic<u32>,
     /// The device's [`VnetLayout`], for the same.
     vnet: Atomic<i64>,
+    /// The device's, for the same.
+    pub(super) headroom: Headroom,
     /// Whether the device's socket filter is for this queue too.
     filtered: Atomic<bool>,
     /// The number of the transmit queue that this is, fixed while it is bound.
@@ -126,6 +129,7 @@ impl QueueData {
             gate: Gate::new(State::Unbound),
             layout: Atomic::<u32>::new(0),
             vnet: Atomic::<i64>::new(VnetLayout::DEFAULT.into_bits()),
+            headroom: Headroom::new(),
             filtered: Atomic::<bool>::new(false),
             member: Atomic::<u32>::new(0),
             backpressure: Backpressure::new(),

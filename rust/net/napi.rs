@@ -163,7 +163,9 @@ impl Napi {
     /// Takes a packet that waits for a disabled context.
     pub(crate) fn take(&self) -> Option<SkBuff> {
         // SAFETY: The queue is initialised and gives the packet up.
-        unsafe { NonNull::new(bindings::skb_dequeue(self.queue())).map(|skb| SkBuff::from_raw(skb)) }
+        unsafe {
+            NonNull::new(bindings::skb_dequeue(self.queue())).map(|skb| SkBuff::from_raw(skb))
+        }
     }
 }
 

@@ -131,14 +131,19 @@ impl SkBuff {
         self.0.as_ptr()
     }
 
-    /// A packet with the next `len` bytes of `from`, copied once. Process context, may sleep.
+    /// A packet with the next `len` bytes of `from`, copied once, after `headroom` bytes and what
+    /// aligns an IP header. Process context, may sleep.
     ///
     /// # Errors
     ///
     /// `EFAULT` when user memory can not be read, `ENOMEM` or `ENOBUFS` without memory,
     /// `EMSGSIZE` for more than a packet's fragments can hold.
-    pub(crate) fn from_iter(from: &mut IovIterSource<'_>, len: usize) -> Result<Self> {
-        let pad = bindings::RTUN_NET_SKB_PAD + bindings::RTUN_NET_IP_ALIGN;
+    pub(crate) fn from_iter(
+        from: &mut IovIterSource<'_>,
+        len: usize,
+        headroom: usize,
+    ) -> Result<Self> {
+        let pad = headroom + bindings::RTUN_NET_IP_ALIGN;
         match frag_size(pad, len) {
             Some(size) => Self::in_page_frag(from, len, pad, size),
             None => Self::in_frags(from, len, pad),
@@ -189,7 +194,7 @@ impl SkBuff {
     /// Builds a packet that is larger than a page.
     fn in_frags(from: &mut IovIterSource<'_>, len: usize, pad: usize) -> Result<Self> {
         let head = bindings::RTUN_PAGE_SIZE - bindings::RTUN_SHINFO_SIZE;
-        let linear = len.min(head - pad);
+        let linear = len.min(head.saturating_sub(pad));
         let mut err = 0;
         // SAFETY: Allocation in process context.
         let skb = unsafe {
