@@ -80,7 +80,7 @@ start_flows()
 	flows=$!
 	exec {flows_out}<"$tmp/flows"
 	rm "$tmp/flows"
-	{ read -r -t 20 -u "$flows_out" line && [[ $line == running ]]; } ||
+	{ read -r -t "$patience" -u "$flows_out" line && [[ $line == running ]]; } ||
 		complain "udp-flows: ${line:-no answer}"
 }
 

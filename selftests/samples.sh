@@ -19,7 +19,7 @@ start_simple()
 	"$@" "$samples/simple-tun" -d "$tmp/node" "$name" >"$tmp/$name.out" 2>&1 &
 	simple=$!
 	exec {out}<"$tmp/$name.out"
-	{ read -r -t 20 -u "$out" line && [[ $line == "ready $name" ]]; } ||
+	{ read -r -t "$patience" -u "$out" line && [[ $line == "ready $name" ]]; } ||
 		complain "simple-tun: ${line:-no answer}"
 }
 
@@ -115,8 +115,8 @@ forwarder_shows_figures_itself()
 	"$samples/mq-forward" -d "$TUN_DEV" -m tap -q 1 -i 1 a%d b%d \
 		<"$tmp/hold" >"$tmp/every" 2>&1 &
 	exec {hold}>"$tmp/hold" {out}<"$tmp/every"
-	read -r -t 20 -u "$out" line && [[ $line == "ready a0 b0" ]] || return
-	read -r -t 20 -u "$out" line && [[ $line == "a0 0 on read "* ]] || return
+	read -r -t "$patience" -u "$out" line && [[ $line == "ready a0 b0" ]] || return
+	read -r -t "$patience" -u "$out" line && [[ $line == "a0 0 on read "* ]] || return
 	exec {hold}>&-
 	wait "$!"
 }

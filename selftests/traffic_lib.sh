@@ -12,6 +12,7 @@ TUN_DEV=${TUN_DEV:-/dev/net/rtun}
 here=$(realpath -- "${BASH_SOURCE[0]%/*}")
 samples=${RTUN_SAMPLES:-$here}
 queues=4
+patience=60 # seconds: a kernel that checks each access is slow, a busy machine too
 declare -A to_forwarder from_forwarder forwarder_pid addr4 addr6
 addr4=([left]=192.0.2.1 [right]=192.0.2.2)
 addr6=([left]=2001:db8::1 [right]=2001:db8::2)
@@ -77,7 +78,7 @@ start_forwarder()
 	exec {in}>"$tmp/$1.in" {out}<"$tmp/$1.out"
 	to_forwarder[$1]=$in
 	from_forwarder[$1]=$out
-	{ read -r -t 20 -u "$out" line && [[ $line == ready* ]]; } ||
+	{ read -r -t "$patience" -u "$out" line && [[ $line == ready* ]]; } ||
 		complain "mq-forward: ${line:-no answer}"
 }
 
@@ -88,7 +89,7 @@ ask()
 
 	shift
 	echo "$*" >&"${to_forwarder[$id]}"
-	while read -r -t 20 -u "${from_forwarder[$id]}" line; do
+	while read -r -t "$patience" -u "${from_forwarder[$id]}" line; do
 		case $line in
 		ok) return 0 ;;
 		error:*) complain "mq-forward: $*: $line"; return 1 ;;
@@ -135,7 +136,7 @@ set_up_links()
 			"addr add ${addr6[$ns]}/64 dev $dev nodad" |
 			ip -n "$ns" -batch -
 	done
-	retry 15 answers "${addr4[right]}" && retry 15 answers "${addr6[right]}" &&
+	retry "$patience" answers "${addr4[right]}" && retry "$patience" answers "${addr6[right]}" &&
 		return
 	complain "the other namespace does not answer"
 }
@@ -175,7 +176,7 @@ start_iperf_server()
 	: >"$tmp/iperf.json"
 	ip netns exec right iperf3 -s -J >>"$tmp/iperf.json" 2>&1 &
 	iperf_server=$!
-	retry 15 listening || complain "iperf3 does not listen"
+	retry "$patience" listening || complain "iperf3 does not listen"
 }
 
 stop_iperf_server()
@@ -194,7 +195,7 @@ reported()
 iperf()
 {
 	: >"$tmp/iperf.json"
-	ip netns exec left timeout 30 iperf3 -c "$@" >"$tmp/iperf.out" 2>&1 ||
+	ip netns exec left timeout "$patience" iperf3 -c "$@" >"$tmp/iperf.out" 2>&1 ||
 		complain "iperf3: $(tail -n 1 "$tmp/iperf.out")" || return
-	retry 15 reported "$tmp/iperf.json" || complain "iperf3: no report from the server"
+	retry "$patience" reported "$tmp/iperf.json" || complain "iperf3: no report from the server"
 }
