@@ -21,14 +21,16 @@ in_tests = $(vm)/enter make -s -C selftests OUTPUT=../$(tests) KSRC=../build/lin
 running := /lib/modules/$(shell uname -r)/build
 ifneq ($(KDIR),)
 kbuild   = $(vm)/kbuild $(KDIR)
+kbuild_drop_in = MODULE=tun $(kbuild)
 else
 kbuild   = $(vm)/enter $(vm)/kbuild build/linux-$(KERNEL)
+kbuild_drop_in = $(vm)/enter env MODULE=tun $(vm)/kbuild build/linux-$(KERNEL)
 ready   := prepare
 endif
 
 .DELETE_ON_ERROR:
-.PHONY: modules demo test test-debug test-clients fuzz coverage selftests samples install uninstall clean fmt \
-	clippy doc lint shell prepare help
+.PHONY: modules drop-in demo test test-debug test-clients fuzz coverage selftests samples \
+	install uninstall clean fmt clippy doc lint shell prepare help
 
 modules: $(ready) ## build rtun.ko (the default)
 	@$(kbuild) modules
@@ -43,7 +45,7 @@ test-debug: ## run the tests on a debug kernel: KASAN, lockdep, kmemleak and mor
 	@$(MAKE) --no-print-directory test KERNEL=$(subst -debug,,$(KERNEL:-amd64=))-debug-amd64
 
 test-clients: export CLIENTS := 1
-test-clients: prepare modules samples ## let OpenVPN, DPDK and others use the driver in a guest
+test-clients: prepare drop-in samples ## let OpenVPN, DPDK and others use the driver in a guest
 	@$(vm)/clients
 
 fuzz: prepare modules selftests ## throw random calls at the module for FUZZ_TIME seconds (60)
@@ -51,6 +53,9 @@ fuzz: prepare modules selftests ## throw random calls at the module for FUZZ_TIM
 
 coverage: export COVERAGE := 1
 coverage: test ## run the tests and list the lines of the driver that none ran
+
+drop-in: $(ready) ## build tun.ko, which takes the in-tree driver's place
+	@$(kbuild_drop_in) modules
 
 install: ## install the module for KDIR's kernel, or the running one
 	@$(vm)/kbuild $(or $(KDIR),$(running)) modules

@@ -31,6 +31,9 @@ module! {
     },
 }
 
+/// Whether the module is the only one for its kind of device.
+const DROP_IN: bool = false;
+
 struct Rtun(#[expect(dead_code, reason = "kept for its drop")] driver::Registrations);
 
 impl kernel::Module for Rtun {

@@ -4,6 +4,7 @@
 
 use super::device::Device;
 use super::flags::Mode;
+use super::identity;
 use crate::net::ethtool::Channels;
 use crate::net::ethtool::EthtoolOps;
 use crate::net::ethtool::LinkSettings;
@@ -45,7 +46,7 @@ impl Settings {
 }
 
 impl EthtoolOps for Device {
-    const DRIVER: &'static CStr = c"rtun";
+    const DRIVER: &'static CStr = identity::NAME;
     const VERSION: &'static CStr = c"0.1.0";
 
     fn bus_info(dev: &NetDevice<Self>) -> &'static CStr {

@@ -2,6 +2,7 @@
 
 //! The character device: what system calls on an open file do.
 
+use super::identity;
 use super::ioctl;
 use super::lifecycle;
 use super::queue::Queue;
@@ -22,8 +23,9 @@ use kernel::seq_print;
 use kernel::sync::aref::ARef;
 
 impl CharDevice for QueueData {
-    const NAME: &'static CStr = c"rtun";
-    const NODE: &'static CStr = c"net/rtun";
+    const NAME: &'static CStr = identity::NAME;
+    const NODE: &'static CStr = identity::NODE;
+    const MINOR: Option<u8> = identity::MINOR;
     // Anybody may open it, as distributions have it for tun: TUNSETIFF asks for permission.
     const MODE: u16 = 0o666;
 

@@ -16,6 +16,7 @@ mod filter;
 mod flags;
 mod flow;
 mod headroom;
+mod identity;
 mod ioctl;
 mod lifecycle;
 mod netlink;

@@ -5,6 +5,7 @@
 //! Source: [`include/uapi/linux/if_link.h`](srctree/include/uapi/linux/if_link.h)
 
 use super::device::Device;
+use super::identity;
 use crate::net::netdevice::NetDevice;
 use crate::net::rtnl_link::Attrs;
 use crate::net::rtnl_link::LinkInfo;
@@ -22,8 +23,8 @@ const NUM_QUEUES: u16 = 8;
 const NUM_DISABLED_QUEUES: u16 = 9;
 
 impl LinkInfo for Device {
-    const KIND: &'static CStr = c"rtun";
-    const NO_NEWLINK: &'static CStr = c"rtun devices are made by TUNSETIFF, not by rtnetlink";
+    const KIND: &'static CStr = identity::NAME;
+    const NO_NEWLINK: &'static CStr = c"such devices are made by TUNSETIFF, not by rtnetlink";
     const MAX_ATTRS: (usize, usize) = (5, 4);
 
     fn fill_info(dev: &NetDevice<Self>, attrs: &mut Attrs<'_>) -> Result {

@@ -43,6 +43,8 @@ pub(crate) trait CharDevice: Sized + Send + Sync + 'static {
     const NAME: &'static CStr;
     /// The node's path below `/dev`.
     const NODE: &'static CStr;
+    /// The node's minor number, or any.
+    const MINOR: Option<u8>;
     /// The node's mode, before udev.
     const MODE: u16;
 
@@ -83,15 +85,15 @@ unsafe impl<T: CharDevice> Send for Registration<T> {}
 unsafe impl<T: CharDevice> Sync for Registration<T> {}
 
 impl<T: CharDevice> Registration<T> {
-    /// Makes the node, with a dynamic minor. May sleep.
+    /// Makes the node. May sleep.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`, or `EBUSY` without a free minor.
+    /// `ENOMEM`, or `EBUSY` if the minor, or all of them, is taken.
     pub(crate) fn new() -> Result<Self> {
         let fops = KBox::new(Fops::<T>::table(), GFP_KERNEL)?;
         let misc = bindings::miscdevice {
-            minor: bindings::MISC_DYNAMIC_MINOR as i32,
+            minor: T::MINOR.map_or(bindings::MISC_DYNAMIC_MINOR as i32, i32::from),
             name: T::NAME.as_char_ptr(),
             nodename: T::NODE.as_char_ptr(),
             mode: T::MODE,

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! rtun in the place of the in-tree `tun`.
+
+mod bindings;
+mod driver;
+mod net;
+
+use kernel::prelude::*;
+
+module! {
+    type: Tun,
+    name: "tun",
+    authors: ["The rtun developers"],
+    description: "Multi-queue TUN/TAP driver (rtun)",
+    license: "GPL",
+    alias: ["rtnl-link-tun", "char-major-10-200", "devname:net/tun"],
+    params: {
+        tx_queue_len: u32 {
+            default: 0,
+            description: "txqueuelen of a new device, in packets: the room of each queue (0: 500 for TUN, 1000 for TAP)",
+        },
+        max_queues: u32 {
+            default: 256,
+            description: "Queues that a multi-queue device can have, 1 to 256 (256)",
+        },
+        flow_ageing: u32 {
+            default: 3,
+            description: "Seconds without a written packet after which a flow leaves the queue it was learned on (3)",
+        },
+    },
+}
+
+/// Whether the module is the only one for its kind of device.
+const DROP_IN: bool = true;
+
+struct Tun(#[expect(dead_code, reason = "kept for its drop")] driver::Registrations);
+
+impl kernel::Module for Tun {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        Ok(Self(driver::Registrations::new()?))
+    }
+}
