@@ -6,6 +6,7 @@ use super::backpressure;
 use super::ethtool;
 use super::filter::Filters;
 use super::flags::Flags;
+use super::flags::Mode;
 use super::flags::SetIff;
 use super::headroom::Headroom;
 use super::lifecycle;
@@ -19,6 +20,7 @@ use super::sysfs;
 use super::tx;
 use super::vnet::VnetLayout;
 use crate::net::bpf::ProgSlot;
+use crate::net::cred;
 use crate::net::cred::Gid;
 use crate::net::cred::Uid;
 use crate::net::ethtool::Ops as EthtoolOps;
@@ -224,7 +226,8 @@ impl Device {
     /// of their members. The first if there is no program any more.
     fn chosen_lane(&self, skb: &SkBuffRef) -> u16 {
         let rcu = rcu::Guard::new();
-        let choice = self.steering_program.run(skb, &rcu).unwrap_or(0);
+        // As a queue number has it: the upper half is of no matter.
+        let choice = self.steering_program.run(skb, &rcu).unwrap_or(0) & 0xffff;
         let Some(nth) = choice.checked_rem(self.active()) else {
             return 0;
         };
@@ -365,8 +368,13 @@ pub(super) fn set_iff(queue: &Queue, req: &mut IfReq, rtnl: &mut Rtnl) -> Result
     if queue.is_bound() {
         return Err(Refusal::AlreadyBound);
     }
-    if iff.is_refused() {
-        return Err(Refusal::Unsupported);
+    if iff.napi_frags() {
+        if !cred::capable_net_admin() {
+            return Err(Refusal::NotFragsAdmin);
+        }
+        if !iff.napi() || iff.accepts(Mode::Tun) {
+            return Err(Refusal::FragsAlone);
+        }
     }
     let dev = match NetDevice::find(queue.net(), req.name(), rtnl) {
         Found::Nothing => create(queue, iff, req.name(), rtnl)?,
@@ -411,6 +419,7 @@ fn join(
         dev.flags.store(new.into_bits(), Relaxed);
     }
     queue.set_filtered(!iff.no_filter() && dev.filters.has_socket_filter());
+    queue.set_in_pieces(iff.napi_frags());
     lifecycle::bind(queue, dev, seat, rtnl);
     dev.state_change(rtnl);
     Ok(())
@@ -448,6 +457,7 @@ fn create(
     dev.security.attach(queue).map_err(Refusal::Security)?;
     let seat = lifecycle::prepare(queue, &dev, iff.napi(), rtnl)?;
     let dev = dev.register(rtnl).map_err(Refusal::Unregistered)?;
+    queue.set_in_pieces(iff.napi_frags());
     lifecycle::bind(queue, &dev, seat, rtnl);
     dev.state_change(rtnl);
     Ok(dev)

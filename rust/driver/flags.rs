@@ -25,12 +25,13 @@ const IFF_VNET_HDR: u16 = 0x4000;
 const IFF_TUN_EXCL: u16 = 0x8000;
 
 /// The flags that a device keeps of the TUNSETIFF that made it.
-const KEPT: u16 =
-    IFF_NO_PI | IFF_ONE_QUEUE | IFF_VNET_HDR | IFF_MULTI_QUEUE | IFF_NAPI | IFF_BACKPRESSURE;
-
-/// Flags of the in-tree driver that would change what packets look like or how they travel. A
-/// program that gets less than it asked for must hear of it.
-const REFUSED: u16 = IFF_NAPI_FRAGS;
+const KEPT: u16 = IFF_NO_PI
+    | IFF_ONE_QUEUE
+    | IFF_VNET_HDR
+    | IFF_MULTI_QUEUE
+    | IFF_NAPI
+    | IFF_NAPI_FRAGS
+    | IFF_BACKPRESSURE;
 
 /// What TUNGETFEATURES says.
 pub(crate) const FEATURES: u32 = (IFF_TUN | IFF_TAP | IFF_NO_CARRIER | KEPT) as u32;
@@ -95,11 +96,6 @@ impl SetIff {
         Self(bits)
     }
 
-    /// Whether it asks for what this driver does not do.
-    pub(crate) fn is_refused(self) -> bool {
-        self.0 & REFUSED != 0
-    }
-
     /// The mode for a new device; TUN if both are asked for.
     pub(crate) fn mode(self) -> Option<Mode> {
         if self.0 & IFF_TUN != 0 {
@@ -135,6 +131,11 @@ impl SetIff {
     /// Whether what is written on the queue is to be received by a NAPI context.
     pub(crate) fn napi(self) -> bool {
         self.0 & IFF_NAPI != 0
+    }
+
+    /// Whether what is written is to be cut in fragments as the writer's memory is.
+    pub(crate) fn napi_frags(self) -> bool {
+        self.0 & IFF_NAPI_FRAGS != 0
     }
 
     /// Whether the device starts without carrier.

@@ -109,6 +109,9 @@ pub(crate) struct QueueData {
     vnet: Atomic<i64>,
     /// The device's, for the same.
     pub(super) headroom: Headroom,
+    /// Whether packets have a fragment for each piece of the writer's memory, which is for the test
+    /// of what takes such packets.
+    in_pieces: Atomic<bool>,
     /// Whether the device's socket filter is for this queue too.
     filtered: Atomic<bool>,
     /// The number of the transmit queue that this is, fixed while it is bound.
@@ -130,6 +133,7 @@ impl QueueData {
             layout: Atomic::<u32>::new(0),
             vnet: Atomic::<i64>::new(VnetLayout::DEFAULT.into_bits()),
             headroom: Headroom::new(),
+            in_pieces: Atomic::<bool>::new(false),
             filtered: Atomic::<bool>::new(false),
             member: Atomic::<u32>::new(0),
             backpressure: Backpressure::new(),
@@ -212,6 +216,17 @@ impl QueueData {
     /// Says whether the device's socket filter is for this queue too.
     pub(super) fn set_filtered(&self, on: bool) {
         self.filtered.store(on, Relaxed);
+    }
+
+    /// Whether packets have a fragment for each piece of the writer's memory.
+    #[inline]
+    pub(crate) fn in_pieces(&self) -> bool {
+        self.in_pieces.load(Relaxed)
+    }
+
+    /// Says whether packets have a fragment for each piece of the writer's memory.
+    pub(super) fn set_in_pieces(&self, on: bool) {
+        self.in_pieces.store(on, Relaxed);
     }
 
     /// How virtio-net headers are laid out, if the device has them.

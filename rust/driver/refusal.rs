@@ -11,8 +11,10 @@ use kernel::prelude::*;
 pub(super) enum Refusal {
     /// The file has a device already.
     AlreadyBound,
-    /// A flag asks for what the driver does not do.
-    Unsupported,
+    /// IFF_NAPI_FRAGS is asked for by who is no administrator of the machine.
+    NotFragsAdmin,
+    /// IFF_NAPI_FRAGS is asked for without IFF_NAPI, or not for a TAP.
+    FragsAlone,
     /// Neither IFF_TUN nor IFF_TAP is asked for, and there is no device.
     NoMode,
     /// The name is that of another driver's device.
@@ -53,10 +55,10 @@ impl Refusal {
         match self {
             Self::AlreadyBound => EEXIST,
             Self::Exists | Self::SingleQueueTaken => EBUSY,
-            Self::NotAdmin | Self::NotOwner => EPERM,
+            Self::NotFragsAdmin | Self::NotAdmin | Self::NotOwner => EPERM,
             Self::TooManyQueues => E2BIG,
             Self::Security(e) | Self::Unregistered(e) | Self::Failed(e) => e,
-            Self::Unsupported
+            Self::FragsAlone
             | Self::NoMode
             | Self::Foreign
             | Self::OtherMode
@@ -72,7 +74,8 @@ impl Refusal {
     fn reason(self) -> &'static CStr {
         match self {
             Self::AlreadyBound => c"file has a device already",
-            Self::Unsupported => c"flag not supported",
+            Self::NotFragsAdmin => c"no CAP_NET_ADMIN for IFF_NAPI_FRAGS",
+            Self::FragsAlone => c"IFF_NAPI_FRAGS without IFF_NAPI and IFF_TAP",
             Self::NoMode => c"neither IFF_TUN nor IFF_TAP",
             Self::Foreign => c"device of another driver",
             Self::Exists => c"device exists and IFF_TUN_EXCL is set",

@@ -66,7 +66,12 @@ pub(super) fn write(queue: &Queue, nonblock: bool, from: &mut IovIterSource<'_>)
     let len = from.len();
     wait_for_room(queue, layout, nonblock)?;
     // User memory is read outside of the queue: it may take any time.
-    let skb = SkBuff::from_iter(from, len, queue.headroom.get());
+    let headroom = queue.headroom.get();
+    let skb = if queue.in_pieces() {
+        SkBuff::from_pieces(from, len, headroom)
+    } else {
+        SkBuff::from_iter(from, len, headroom)
+    };
     let user = queue.enter_as(layout)?;
     let accepted = skb
         .map_err(Refusal::from)

@@ -3,6 +3,7 @@
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/skbuff.h>
+#include <linux/uio.h>
 #include <linux/if_vlan.h>
 
 #include "helpers.h"
@@ -111,6 +112,40 @@ struct sk_buff *rtun_skb_next(const struct sk_buff *skb)
 void rtun_skb_set_next(struct sk_buff *skb, struct sk_buff *next)
 {
 	skb->next = next;
+}
+
+struct sk_buff *rtun_alloc_skb(unsigned int size)
+{
+	return alloc_skb(size, GFP_KERNEL);
+}
+
+/* A fragment of len bytes, at most a page, that are still to be filled in. */
+int rtun_skb_add_frag(struct sk_buff *skb, unsigned int len)
+{
+	void *frag = netdev_alloc_frag(len);
+	struct page *page;
+
+	if (!frag)
+		return -ENOMEM;
+	page = virt_to_head_page(frag);
+	skb_add_rx_frag(skb, skb_shinfo(skb)->nr_frags, page,
+			frag - page_address(page), len, len);
+	return 0;
+}
+
+/* How the memory that is left of an iterator is cut in pieces. */
+int rtun_iov_iter_pieces(const struct iov_iter *iter, size_t *lens, unsigned int max)
+{
+	unsigned int n;
+
+	lens[0] = iov_iter_single_seg_count(iter);
+	if (!iter_is_iovec(iter))
+		return lens[0] == iov_iter_count(iter) ? 1 : -EMSGSIZE;
+	if (iter->nr_segs > max)
+		return -EMSGSIZE;
+	for (n = 1; n < iter->nr_segs; n++)
+		lens[n] = iter_iov(iter)[n].iov_len;
+	return iter->nr_segs;
 }
 
 struct page_frag *rtun_current_task_frag(void)

@@ -18,6 +18,13 @@ pub(crate) struct Gid(u32);
 
 const INVALID: u32 = u32::MAX;
 
+/// Whether the current task is an administrator of the machine's networks, in the first user
+/// namespace.
+pub(crate) fn capable_net_admin() -> bool {
+    // SAFETY: No precondition.
+    unsafe { bindings::capable(bindings::CAP_NET_ADMIN as i32) }
+}
+
 impl Uid {
     /// Maps a number as the current task's user namespace sees it.
     ///

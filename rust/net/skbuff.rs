@@ -150,6 +150,52 @@ impl SkBuff {
         }
     }
 
+    /// A packet with the next `len` bytes of `from`, with a fragment for each piece of user memory
+    /// but the first. Process context, may sleep.
+    ///
+    /// # Errors
+    ///
+    /// `EMSGSIZE` for more pieces or bytes than a packet can have, `EINVAL` for a piece that is
+    /// empty or larger than a page, `ENOMEM`, `EFAULT`.
+    pub(crate) fn from_pieces(
+        from: &mut IovIterSource<'_>,
+        len: usize,
+        headroom: usize,
+    ) -> Result<Self> {
+        let pad = headroom + bindings::RTUN_NET_IP_ALIGN;
+        let mut lens = [0; bindings::RTUN_MAX_SKB_FRAGS + 1];
+        // SAFETY: C writes as many lengths as it is told that there is room for.
+        let pieces = unsafe {
+            let iter = from.as_raw().cast();
+            bindings::rtun_iov_iter_pieces(iter, lens.as_mut_ptr(), lens.len() as u32)
+        };
+        to_result(pieces.min(0))?;
+        let (linear, rest) = (lens[0], &lens[1..pieces as usize]);
+        if len > bindings::RTUN_ETH_MAX_MTU - bindings::RTUN_NET_SKB_PAD || linear > len {
+            return Err(EMSGSIZE);
+        }
+        if !rest
+            .iter()
+            .all(|len| (1..=bindings::RTUN_PAGE_SIZE).contains(len))
+            || rest.iter().sum::<usize>() != len - linear
+        {
+            return Err(EINVAL);
+        }
+        // SAFETY: Allocation in process context.
+        let skb = NonNull::new(unsafe { bindings::rtun_alloc_skb((pad + linear) as u32) });
+        // INVARIANT: The packet was just made.
+        let skb = Self(skb.ok_or(ENOMEM)?);
+        // SAFETY: The packet is new; it has room for `pad + linear` and as many fragments.
+        unsafe {
+            bindings::rtun_skb_reserve(skb.as_raw(), pad as i32);
+            bindings::skb_put(skb.as_raw(), linear as u32);
+            for len in rest {
+                to_result(bindings::rtun_skb_add_frag(skb.as_raw(), *len as u32))?;
+            }
+        }
+        skb.fill(from, len)
+    }
+
     /// Builds the packet around a piece of the task's page fragment.
     fn in_page_frag(
         from: &mut IovIterSource<'_>,
@@ -217,16 +263,25 @@ impl SkBuff {
             (*raw).len += (len - linear) as u32;
         }
         // INVARIANT: The packet was just made.
-        let skb = Self(skb);
+        Self(skb).fill(from, len)
+    }
+
+    /// Copies user memory to a packet of `len` bytes.
+    fn fill(self, from: &mut IovIterSource<'_>, len: usize) -> Result<Self> {
         // SAFETY: The packet holds `len` bytes.
         let ret = unsafe {
-            bindings::skb_copy_datagram_from_iter(skb.as_raw(), 0, from.as_raw().cast(), len as i32)
+            bindings::skb_copy_datagram_from_iter(
+                self.as_raw(),
+                0,
+                from.as_raw().cast(),
+                len as i32,
+            )
         };
         if ret != 0 {
-            skb.drop_with(DropReason::UCOPY_FAULT);
+            self.drop_with(DropReason::UCOPY_FAULT);
             return Err(EFAULT);
         }
-        Ok(skb)
+        Ok(self)
     }
 
     /// Frees the packet as dropped for `reason`.
