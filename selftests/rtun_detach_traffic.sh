@@ -75,7 +75,7 @@ two_at_once()
 start_flows()
 {
 	mkfifo "$tmp/flows"
-	"$here/udp-flows" "$@" -f 12 -r 80 -t 0 left right "${addr4[right]}" \
+	"$here/udp-flows" "$@" -f 12 -r $((80 / ${TEST_SLOW:-1})) -t 0 left right "${addr4[right]}" \
 		>"$tmp/flows" &
 	flows=$!
 	exec {flows_out}<"$tmp/flows"

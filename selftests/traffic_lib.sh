@@ -7,6 +7,7 @@
 # TUN_DEV		the device node, /dev/net/rtun if unset
 # RTUN_SAMPLES		where the built samples are
 # KSRC			a kernel source tree, for ktap_helpers.sh
+# TEST_SLOW		how much less traffic the kernel can take (1)
 
 TUN_DEV=${TUN_DEV:-/dev/net/rtun}
 here=$(realpath -- "${BASH_SOURCE[0]%/*}")
