@@ -11,7 +11,6 @@ TMPDIR	where the sockets and files go
 """
 
 import collections
-import json
 import os
 import select
 import socket
@@ -54,6 +53,30 @@ F_NEXT, F_WRITE = 1, 2
 def ip(*args):
     done = subprocess.run(("ip",) + args, capture_output=True, text=True, check=True)
     return done.stdout
+
+
+RTM_GETLINK = 18
+LINKINFO, INFO_DATA, NUM_QUEUES, NUM_DISABLED = 18, 2, 8, 9
+
+
+def attributes(data):
+    """Those of a netlink message."""
+    while data:
+        size, kind = struct.unpack_from("=HH", data)
+        yield kind & 0x3fff, data[4:size]
+        data = data[(size + 3) & ~3:]
+
+
+def queues_of(name):
+    """How many are attached and how many detached, which ip shows of a tun only."""
+    link = struct.pack("=BxHiII", socket.AF_UNSPEC, 0, socket.if_nametoindex(name), 0, 0)
+    head = struct.pack("=IHHII", 16 + len(link), RTM_GETLINK, 1, 1, 0)
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as netlink:
+        netlink.send(head + link)
+        answer = netlink.recv(65536)
+    info = dict(attributes(dict(attributes(answer[32:]))[LINKINFO]))
+    data = dict(attributes(info[INFO_DATA]))
+    return tuple(struct.unpack("=I", data[key])[0] for key in (NUM_QUEUES, NUM_DISABLED))
 
 
 def wait_until(condition, what):
@@ -333,8 +356,7 @@ class Run:
         assert files == (PAIRS if self.vhost == "on" else 0), f"{files} files of vhost"
 
     def queues(self):
-        data = json.loads(ip("-d", "-j", "link", "show", "guest"))[0]["linkinfo"]["info_data"]
-        return data["numqueues"], data["numdisabled"]
+        return queues_of("guest")
 
     def one_pair(self):
         """What a driver has that knows nothing of several."""
