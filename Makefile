@@ -29,8 +29,8 @@ ready   := prepare
 endif
 
 .DELETE_ON_ERROR:
-.PHONY: modules drop-in demo test test-debug test-clients fuzz coverage selftests samples \
-	install uninstall clean fmt clippy doc lint shell prepare help
+.PHONY: modules drop-in demo test test-debug test-clients test-upstream fuzz coverage \
+	selftests samples install uninstall clean fmt clippy doc lint shell prepare help
 
 modules: $(ready) ## build rtun.ko (the default)
 	@$(kbuild) modules
@@ -47,6 +47,9 @@ test-debug: ## run the tests on a debug kernel: KASAN, lockdep, kmemleak and mor
 test-clients: export CLIENTS := 1
 test-clients: prepare drop-in samples ## let OpenVPN, DPDK and others use the driver in a guest
 	@$(vm)/clients
+
+test-upstream: prepare drop-in ## run the kernel's own tests of tun, with tun and with rtun as tun.ko
+	@$(vm)/upstream
 
 fuzz: prepare modules selftests ## throw random calls at the module for FUZZ_TIME seconds (60)
 	@$(vm)/fuzz
@@ -94,4 +97,4 @@ samples: prepare # the sample programs
 	@$(vm)/enter make -s -C samples OUTPUT=../build/samples-$(KERNEL)
 
 help: ## list the targets
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 22

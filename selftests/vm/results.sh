@@ -65,6 +65,23 @@ run_program() {
 	fi
 }
 
+# run_plain NODE PROGRAM COMMAND...: one that has an exit status only.
+run_plain() {
+	local node=$1 program=$2 start=${EPOCHREALTIME/./} log=$ktap/$1-${3##*/}.log
+	local status=0
+
+	shift 2
+	timeout --kill-after=5 "$limit" "$@" >"$log" 2>&1 </dev/null || status=$?
+	case $status in
+	0) report ok "$node" "$program: exited with status 0" "$start" ;;
+	4) report skip "$node" "$program: $(tail -n 1 "$log")" "$start" ;;
+	*)
+		report FAIL "$node" "$program: exited with status $status" "$start"
+		tail -n 20 "$log" | sed 's/^/        /'
+		;;
+	esac
+}
+
 # check NODE NAME CMD...: a command as a test of its own.
 check() {
 	local node=$1 name=$2 start=${EPOCHREALTIME/./} result=ok
@@ -75,9 +92,35 @@ check() {
 	[[ $result == ok ]]
 }
 
-# count RESULT: how many lines of the file have it.
+# table: one row for each program: what passed, was expected to fail,
+# failed and was skipped, on the in-tree driver and on rtun.
+table() {
+	awk '
+	function cell(c) {
+		return c in seen ? sprintf("%4d %4d %4d %4d", ok[c], xfail[c], fail[c], skip[c]) : \
+			sprintf("%4s %4s %4s %4s", "-", "-", "-", "-")
+	}
+	$1 ~ /^(ok|xfail|FAIL|skip)$/ && $2 ~ /^(tun|rtun)$/ && $3 ~ /:$/ {
+		program = substr($3, 1, length($3) - 1)
+		if (!(program in rows)) { rows[program]; order[++n] = program }
+		c = $2 SUBSEP program
+		seen[c]
+		if ($1 == "ok") ok[c]++; else if ($1 == "xfail") xfail[c]++
+		else if ($1 == "FAIL") fail[c]++; else skip[c]++
+	}
+	END {
+		printf "\n%-32s | %-19s | %-19s\n", "", "tun", "rtun"
+		printf "%-32s | %4s %4s %4s %4s | %4s %4s %4s %4s\n", "program",
+			"pass", "xfl", "fail", "skip", "pass", "xfl", "fail", "skip"
+		for (i = 1; i <= n; i++)
+			printf "%-32s | %s | %s\n", order[i],
+				cell("tun" SUBSEP order[i]), cell("rtun" SUBSEP order[i])
+	}' "$results"
+}
+
+# count RESULT [NODE]: how many lines of the file have it.
 count() {
-	grep -cE "^($1) +(tun|rtun) " "$results" || true
+	grep -cE "^($1) +(${2:-tun|rtun}) " "$results" || true
 }
 
 # closing STATUS END: the numbers of $results, alone on the last line. A guest that
