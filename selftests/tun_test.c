@@ -32,9 +32,17 @@ const char *tun_node(void)
 	return node && *node ? node : "/dev/net/rtun";
 }
 
+/* Under its own name, or under the in-tree driver's: a module of the kernel has no taint. */
 bool tun_is_rtun(void)
 {
-	return !strcmp(tun_kind(), "rtun");
+	static int known = -1;
+	char taint[16];
+
+	if (known < 0)
+		known = !strcmp(tun_kind(), "rtun") ||
+			(read_file("/sys/module/tun/taint", taint,
+				   sizeof(taint)) > 0 && strchr(taint, 'O'));
+	return known;
 }
 
 /* How many queues a multi-queue device can have. */
