@@ -211,7 +211,10 @@ impl<T: Driver> Adapter<T> {
         // SAFETY: By the safety requirements; the device has statistics per CPU.
         unsafe {
             bindings::dev_get_tstats64(dev, stats);
-            (*stats).rx_frame_errors += T::rx_frame_errors(NetDevice::from_raw(dev));
+            // The structure can be in a netlink message, where it is aligned to 4 bytes only.
+            let errors = &raw mut (*stats).rx_frame_errors;
+            let more = T::rx_frame_errors(NetDevice::from_raw(dev));
+            errors.write_unaligned(errors.read_unaligned() + more);
         }
     }
 
