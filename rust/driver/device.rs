@@ -10,6 +10,7 @@ use super::flags::Mode;
 use super::flags::SetIff;
 use super::headroom::Headroom;
 use super::lifecycle;
+use super::lifecycle::Seat;
 use super::offload;
 use super::queue::Queue;
 use super::refusal::Refusal;
@@ -361,8 +362,8 @@ impl Device {
 ///
 /// `EEXIST` if the queue is bound; `EINVAL` for flags that this driver has not, for no mode, a
 /// mode or multi-queue setting other than the device's, or a bad name; `EBUSY` if the device must
-/// be new and is not, or has one queue and that is taken; `E2BIG` for a queue beyond [`max_queues`]; `EPERM`;
-/// `ENOMEM`; and what registering a device can say.
+/// be new and is not, or has one queue and that is taken; `E2BIG` for more queues than
+/// [`max_queues`]; `EPERM`; `ENOMEM`; and what registering a device can say.
 pub(super) fn set_iff(queue: &Queue, req: &mut IfReq, rtnl: &mut Rtnl) -> Result<(), Refusal> {
     let iff = SetIff::new(req.flags());
     if queue.is_bound() {
@@ -418,11 +419,16 @@ fn join(
         let new = iff.device_flags(flags.mode()).with_persist(flags.persist());
         dev.flags.store(new.into_bits(), Relaxed);
     }
+    bind(queue, dev, iff, seat, rtnl);
+    Ok(())
+}
+
+/// Binds a queue for which everything is prepared, as its TUNSETIFF wants it.
+fn bind(queue: &Queue, dev: &NetDevice<Device>, iff: SetIff, seat: Seat, rtnl: &mut Rtnl) {
     queue.set_filtered(!iff.no_filter() && dev.filters.has_socket_filter());
     queue.set_in_pieces(iff.napi_frags());
     lifecycle::bind(queue, dev, seat, rtnl);
     dev.state_change(rtnl);
-    Ok(())
 }
 
 /// Makes a device and binds its first queue.
@@ -457,9 +463,7 @@ fn create(
     dev.security.attach(queue).map_err(Refusal::Security)?;
     let seat = lifecycle::prepare(queue, &dev, iff.napi(), rtnl)?;
     let dev = dev.register(rtnl).map_err(Refusal::Unregistered)?;
-    queue.set_in_pieces(iff.napi_frags());
-    lifecycle::bind(queue, &dev, seat, rtnl);
-    dev.state_change(rtnl);
+    bind(queue, &dev, iff, seat, rtnl);
     Ok(dev)
 }
 
