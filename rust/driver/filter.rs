@@ -6,7 +6,6 @@
 //! (TUNATTACHFILTER), and any device a program (TUNSETFILTEREBPF).
 
 use super::device::Device;
-use super::queue::Queue;
 use crate::net::bpf::ClassicProg;
 use crate::net::bpf::Prog;
 use crate::net::bpf::ProgSlot;
@@ -103,7 +102,7 @@ impl Device {
     }
 }
 
-/// Lets a packet for `queue` pass, cut to what the filters say, or tells why not. Softirqs are off.
+/// Lets a packet of a lane pass, cut to what the filters say, or tells why not. Softirqs are off.
 ///
 /// # Errors
 ///
@@ -111,7 +110,7 @@ impl Device {
 #[inline]
 pub(super) fn pass(
     dev: &NetDevice<Device>,
-    queue: &Queue,
+    lane: u16,
     skb: &mut SkBuff,
     rcu: &rcu::Guard,
 ) -> Result<(), DropReason> {
@@ -119,11 +118,15 @@ pub(super) fn pass(
     if !filters.addresses.wants(skb) {
         return Err(DropReason::TAP_TXFILTER);
     }
-    if queue.is_filtered() {
-        match filters.socket.run(skb, rcu) {
-            None => {}
-            Some(0) => return Err(DropReason::SOCKET_FILTER),
-            Some(len) => skb.trim(len).map_err(|_| DropReason::NOMEM)?,
+    // Most devices have none, and whose queue it is need not be looked up.
+    if filters.socket.is_set() {
+        let queue = dev.recipient(lane, || skb.hash_symmetric(), rcu);
+        if queue.is_some_and(|queue| queue.is_filtered()) {
+            match filters.socket.run(skb, rcu) {
+                None => {}
+                Some(0) => return Err(DropReason::SOCKET_FILTER),
+                Some(len) => skb.trim(len).map_err(|_| DropReason::NOMEM)?,
+            }
         }
     }
     match filters.program.run(skb, rcu) {

@@ -56,10 +56,8 @@ fn prepare(
     mut skb: SkBuff,
     rcu: &rcu::Guard,
 ) -> Result<SkBuff, (SkBuff, DropReason)> {
-    if let Some(queue) = dev.recipient(txq, || skb.hash_symmetric(), rcu) {
-        if let Err(reason) = filter::pass(dev, queue, &mut skb, rcu) {
-            return Err((skb, reason));
-        }
+    if let Err(reason) = filter::pass(dev, txq, &mut skb, rcu) {
+        return Err((skb, reason));
     }
     skb.detach_from_sender()
         .map_err(|skb| (skb, DropReason::UCOPY_FAULT))
