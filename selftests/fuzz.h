@@ -57,7 +57,6 @@ enum fuzz_role {
 #define ROW_CHANCE	0x08	/* may never succeed in a run */
 #define ROW_NOBODY	0x10	/* must succeed without privilege, too */
 #define ROW_ROOT	0x20	/* is for root only */
-#define ROW_TREE	0x40	/* the in-tree driver's only: rtun refuses */
 #define ROW_ANSWERS	0x80	/* writes to where its argument points */
 #define ROW_FILE	0x100	/* its result is a descriptor */
 #define ROW_REAL	0x200	/* must succeed for the real root only */

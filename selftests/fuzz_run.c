@@ -65,15 +65,10 @@ bool fuzz_row_is_for(const struct fuzz_row *row, enum fuzz_role role)
 	return role == ROLE_ROOT || !(row->flags & ROW_ROOT);
 }
 
-static bool row_refused(const struct fuzz_row *row)
-{
-	return (row->flags & ROW_TREE) && tun_is_rtun();
-}
-
 /* Whether the row must succeed at least once in a run. */
 bool fuzz_row_can(const struct fuzz_row *row, enum fuzz_role role)
 {
-	if ((row->flags & (ROW_NEVER | ROW_CHANCE)) || row_refused(row) ||
+	if ((row->flags & (ROW_NEVER | ROW_CHANCE)) ||
 	    !fuzz_row_is_for(row, role))
 		return false;
 	if (row->flags & ROW_REAL)
