@@ -217,8 +217,6 @@ static bool documented(struct fuzz_thread *t, const struct fuzz_row *row,
 
 	if (err == EBADF || (err == EINTR && (row->flags & ROW_WAITS)))
 		return true;
-	if (row_refused(row))
-		return err == EINVAL || err == EBADFD;
 	if (err == EPERM && t->role == ROLE_NOBODY && (row->flags & ROW_ADMIN))
 		return true;
 	if (!tun_is_rtun() &&
