@@ -248,7 +248,7 @@ static void check_done(struct fuzz_thread *t, const struct fuzz_row *row)
 {
 	if (t->expect == EXPECT_ERROR)
 		fuzz_fail(t, 201, "%s: done, which cannot be", row->name);
-	if ((row->flags & ROW_NEVER) || row_refused(row))
+	if (row->flags & ROW_NEVER)
 		fuzz_fail(t, 202, "%s: done, and is to be refused", row->name);
 	if ((row->flags & ROW_ADMIN) && t->role == ROLE_NOBODY)
 		fuzz_fail(t, 203, "%s: done without privilege", row->name);
@@ -274,13 +274,6 @@ static void account(struct fuzz_thread *t, long ret)
 	}
 }
 
-/* What is always refused has its turn less often. */
-static bool has_turn(struct fuzz_thread *t, const struct fuzz_row *row)
-{
-	return fuzz_row_is_for(row, t->role) &&
-	       (!row_refused(row) || fuzz_one_in(t, 4));
-}
-
 static int draw_row(struct fuzz_thread *t)
 {
 	int at, n;
@@ -289,7 +282,7 @@ static int draw_row(struct fuzz_thread *t)
 		at = fuzz_pick(t, weights);
 		for (n = 0; at >= row_of[n]->weight; n++)
 			at -= row_of[n]->weight;
-	} while (!has_turn(t, row_of[n]));
+	} while (!fuzz_row_is_for(row_of[n], t->role));
 	return n;
 }
 
