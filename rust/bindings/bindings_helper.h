@@ -37,6 +37,7 @@
 #include <net/rose.h>
 #include <net/rtnetlink.h>
 #include <net/sock.h>
+#include <net/xdp.h>
 #include <uapi/linux/if_fc.h>
 #include <uapi/linux/if_fddi.h>
 #include <uapi/linux/if_hippi.h>
@@ -107,3 +108,4 @@ RTUN_SIZEOF(sock);
 RTUN_SIZEOF(socket);
 RTUN_SIZEOF(virtio_net_hdr_v1_hash_tunnel);
 RTUN_SIZEOF(wait_queue_entry);
+RTUN_SIZEOF(xdp_frame);

@@ -57,4 +57,5 @@ assert_sizes! {
     RTUN_SIZEOF_sock == sock,
     RTUN_SIZEOF_socket == socket,
     RTUN_SIZEOF_wait_queue_entry == wait_queue_entry,
+    RTUN_SIZEOF_xdp_frame == xdp_frame,
 }

@@ -12,6 +12,7 @@
 
 use super::device::Device;
 use super::queue::Queue;
+use crate::net::if_tun::Packet;
 use crate::net::netdevice::NetDevice;
 use crate::net::ptr_ring::Producing;
 use crate::net::skbuff::SkBuff;
@@ -70,7 +71,7 @@ pub(super) fn after_put(
     dev: &NetDevice<Device>,
     lane: u16,
     queue: &Queue,
-    ring: &Producing<'_, SkBuff>,
+    ring: &Producing<'_, Packet>,
 ) {
     if applies(dev, lane) {
         hold_if_full(dev, lane, queue, ring);
@@ -88,7 +89,7 @@ fn hold_if_full(
     dev: &NetDevice<Device>,
     lane: u16,
     queue: &Queue,
-    ring: &Producing<'_, SkBuff>,
+    ring: &Producing<'_, Packet>,
 ) -> bool {
     if !ring.is_full() {
         return false;

@@ -22,6 +22,7 @@ use super::queue::State;
 use super::refusal::Refusal;
 use super::steering::Plan;
 use super::steering::Steering;
+use crate::net::if_tun::Packet;
 use crate::net::napi::Napi;
 use crate::net::netdevice::NetDevice;
 use crate::net::poll::Events;
@@ -29,8 +30,6 @@ use crate::net::ptr_ring::Locked;
 use crate::net::rtnl;
 use crate::net::rtnl::Rtnl;
 use crate::net::skbuff::DropReason;
-use crate::net::skbuff::SkBuff;
-use crate::net::skbuff::SkBuffList;
 use kernel::prelude::*;
 use kernel::sync::aref::ARef;
 
@@ -133,7 +132,7 @@ fn activate(queue: &Queue, dev: &NetDevice<Device>, rtnl: &mut Rtnl) {
 
 /// Moves flows to `joining` as planned, with the packets of them that wait elsewhere.
 fn take_over(
-    locked: &Locked<'_, SkBuff>,
+    locked: &Locked<'_, Packet>,
     joining: &Queue,
     dev: &NetDevice<Device>,
     steering: &Steering,
@@ -304,18 +303,18 @@ fn set_napi(queue: &Queue, on: bool, rtnl: &Rtnl) {
 /// Moves the packets that wait in a queue to those that take over their flows, oldest first, so
 /// that each is ahead of anything newer of its flow.
 fn move_waiting(
-    locked: &Locked<'_, SkBuff>,
+    locked: &Locked<'_, Packet>,
     dev: &NetDevice<Device>,
     recipient_of: impl Fn(u32) -> u8,
     rtnl: &Rtnl,
 ) {
-    while let Some(skb) = locked.consume() {
-        let Some(heir) = dev.member(recipient_of(skb.hash_symmetric()), rtnl) else {
-            lose(skb, dev, DropReason::DEV_READY);
+    while let Some(packet) = locked.consume() {
+        let Some(heir) = dev.member(recipient_of(packet.hash_symmetric()), rtnl) else {
+            lose(packet, dev, DropReason::DEV_READY);
             continue;
         };
         if let Some(to) = locked.lock_other(heir.ring(), rtnl) {
-            put(&to, skb, dev);
+            put(&to, packet, dev);
         }
         heir.data_ready();
     }
@@ -323,42 +322,36 @@ fn move_waiting(
 
 /// Moves those packets that wait in a queue whose flow `leaves`; the others stay in their order.
 fn share_waiting(
-    from: &Locked<'_, SkBuff>,
-    to: &Locked<'_, SkBuff>,
+    from: &Locked<'_, Packet>,
+    to: &Locked<'_, Packet>,
     dev: &NetDevice<Device>,
     leaves: impl Fn(u32) -> bool,
 ) {
-    let mut waiting = SkBuffList::new();
-    while let Some(skb) = from.consume() {
-        waiting.push(skb);
-    }
-    from.reclaim();
-    while let Some(skb) = waiting.pop() {
-        let ring = if leaves(skb.hash_symmetric()) {
-            to
-        } else {
-            from
-        };
-        put(ring, skb, dev);
-    }
+    from.retain(|packet| {
+        if !leaves(packet.hash_symmetric()) {
+            return Some(packet);
+        }
+        put(to, packet, dev);
+        None
+    });
 }
 
 /// Puts a packet in a queue, or drops it if there is no room.
-fn put(ring: &Locked<'_, SkBuff>, skb: SkBuff, dev: &NetDevice<Device>) {
-    if let Err(skb) = ring.produce(skb) {
-        lose(skb, dev, DropReason::FULL_RING);
+fn put(ring: &Locked<'_, Packet>, packet: Packet, dev: &NetDevice<Device>) {
+    if let Err(packet) = ring.produce(packet) {
+        lose(packet, dev, DropReason::FULL_RING);
     }
 }
 
 /// Drops and counts what waits in a queue that nothing is added to any more.
-fn drop_waiting(locked: &Locked<'_, SkBuff>, dev: &NetDevice<Device>) {
-    while let Some(skb) = locked.consume() {
-        lose(skb, dev, DropReason::DEV_READY);
+fn drop_waiting(locked: &Locked<'_, Packet>, dev: &NetDevice<Device>) {
+    while let Some(packet) = locked.consume() {
+        lose(packet, dev, DropReason::DEV_READY);
     }
 }
 
 /// Drops and counts a packet.
-fn lose(skb: SkBuff, dev: &NetDevice<Device>, reason: DropReason) {
+fn lose(packet: Packet, dev: &NetDevice<Device>, reason: DropReason) {
     dev.count_tx_dropped();
-    skb.drop_with(reason);
+    packet.drop_with(reason);
 }

@@ -9,10 +9,13 @@ use super::flags::Flags;
 use super::queue::Layout;
 use super::queue::Queue;
 use super::vnet::VnetLayout;
+use crate::net::if_tun::Packet;
 use crate::net::netdevice::NetDevice;
 use crate::net::netdevice::TxStatus;
 use crate::net::skbuff::DropReason;
 use crate::net::skbuff::SkBuff;
+use crate::net::virtio_net::VnetHdr;
+use crate::net::xdp::XdpFrame;
 use kernel::iov::IovIterDest;
 use kernel::prelude::*;
 use kernel::sync::rcu;
@@ -44,7 +47,7 @@ pub(super) fn start_xmit(
     }
     Ok(match prepare(dev, txq, skb, rcu) {
         Ok(skb) => put(dev, txq, skb, rcu),
-        Err((skb, reason)) => drop_packet(dev, skb, reason),
+        Err((skb, reason)) => drop_packet(dev, Packet::Skb(skb), reason),
     })
 }
 
@@ -73,9 +76,9 @@ fn put(dev: &NetDevice<Device>, txq: u16, skb: SkBuff, rcu: &rcu::Guard) -> TxSt
         if let Some(queue) = dev.recipient(lane, || skb.hash_symmetric(), rcu) {
             let ring = queue.ring().lock_producer();
             if dev.is_recipient(queue, lane, || skb.hash_symmetric(), rcu) {
-                if let Err(skb) = ring.produce(skb) {
+                if let Err(packet) = ring.produce(Packet::Skb(skb)) {
                     drop(ring);
-                    return drop_packet(dev, skb, DropReason::FULL_RING);
+                    return drop_packet(dev, packet, DropReason::FULL_RING);
                 }
                 if lane == txq {
                     backpressure::after_put(dev, lane, queue, &ring);
@@ -87,17 +90,19 @@ fn put(dev: &NetDevice<Device>, txq: u16, skb: SkBuff, rcu: &rcu::Guard) -> TxSt
             }
         }
         if dev.active() == 0 {
-            return drop_packet(dev, skb, DropReason::DEV_READY);
+            return drop_packet(dev, Packet::Skb(skb), DropReason::DEV_READY);
         }
         lane = dev.lane(lane, || skb.hash_symmetric());
     }
 }
 
 #[cold]
-fn drop_packet(dev: &NetDevice<Device>, skb: SkBuff, reason: DropReason) -> TxStatus {
+fn drop_packet(dev: &NetDevice<Device>, packet: Packet, reason: DropReason) -> TxStatus {
     dev.count_tx_dropped();
-    skb.tx_error();
-    skb.drop_with(reason);
+    if let Packet::Skb(skb) = &packet {
+        skb.tx_error();
+    }
+    packet.drop_with(reason);
     TxStatus::Dropped
 }
 
@@ -113,16 +118,20 @@ pub(super) fn read(queue: &Queue, nonblock: bool, to: &mut IovIterDest<'_>) -> R
     if to.is_empty() {
         return Ok(0);
     }
-    let (skb, tunnel) = receive(queue, layout, nonblock)?;
+    let (packet, tunnel) = receive(queue, layout, nonblock)?;
     let room = to.len();
     let vnet = layout.flags().has_vnet_hdr().then(|| queue.vnet());
-    match put_user(&skb, layout.flags(), vnet, tunnel, to) {
+    let put = match &packet {
+        Packet::Skb(skb) => put_skb(skb, layout.flags(), vnet, tunnel, to),
+        Packet::Frame(frame) => put_frame(frame, layout.flags(), vnet, to),
+    };
+    match put {
         Ok(len) => {
-            skb.consume();
+            packet.consume();
             Ok(len.min(room))
         }
         Err(e) => {
-            skb.drop_with(DropReason::UCOPY_FAULT);
+            packet.drop_with(DropReason::UCOPY_FAULT);
             Err(e)
         }
     }
@@ -130,18 +139,17 @@ pub(super) fn read(queue: &Queue, nonblock: bool, to: &mut IovIterDest<'_>) -> R
 
 /// Takes the oldest packet, and waits for one if allowed. Says whether it may be one to be cut
 /// inside of a tunnel, for which the virtio-net header has more fields.
-fn receive(queue: &Queue, layout: Layout, nonblock: bool) -> Result<(SkBuff, bool)> {
+fn receive(queue: &Queue, layout: Layout, nonblock: bool) -> Result<(Packet, bool)> {
     loop {
         let user = queue.enter_as(layout)?;
-        if let Some(skb) = queue.ring().consume() {
-            let tag = if skb.vlan_tag().is_some() {
-                VLAN_LEN
-            } else {
-                0
+        if let Some(packet) = queue.ring().consume() {
+            let len = match &packet {
+                Packet::Skb(skb) => skb.len() + skb.vlan_tag().map_or(0, |_| VLAN_LEN),
+                Packet::Frame(frame) => frame.len(),
             };
-            user.dev.count_tx(skb.len() + tag);
+            user.dev.count_tx(len);
             backpressure::after_take(&user.dev, queue);
-            return Ok((skb, user.dev.cuts_in_tunnels()));
+            return Ok((packet, user.dev.cuts_in_tunnels()));
         }
         drop(user);
         if nonblock {
@@ -152,8 +160,8 @@ fn receive(queue: &Queue, layout: Layout, nonblock: bool) -> Result<(SkBuff, boo
     }
 }
 
-/// Lays a packet out in user memory. Says how long it is, in whole.
-fn put_user(
+/// Lays a packet of the stack out in user memory. Says how long it is, in whole.
+fn put_skb(
     skb: &SkBuff,
     flags: Flags,
     vnet: Option<VnetLayout>,
@@ -164,15 +172,8 @@ fn put_user(
     let vlan_len = if tag.is_some() { VLAN_LEN } else { 0 };
     let mut total = skb.len() + vlan_len + vnet.map_or(0, VnetLayout::size);
     if flags.has_pi() {
-        if to.len() < PI_LEN {
-            return Err(EINVAL);
-        }
         total += PI_LEN;
-        let strip = if to.len() < total { TUN_PKT_STRIP } else { 0 };
-        let mut pi = [0; PI_LEN];
-        pi[..2].copy_from_slice(&strip.to_ne_bytes());
-        pi[2..].copy_from_slice(&skb.protocol());
-        put_bytes(&pi, to)?;
+        put_pi(skb.protocol(), total, to)?;
     }
     if let Some(vnet) = vnet {
         let hdr = vnet.describe(skb, tunnel, vlan_len)?;
@@ -189,6 +190,41 @@ fn put_user(
     }
     skb.copy_to(offset, to, skb.len() - offset)?;
     Ok(total)
+}
+
+/// Lays a frame out in user memory. Says how long it is, in whole.
+fn put_frame(
+    frame: &XdpFrame,
+    flags: Flags,
+    vnet: Option<VnetLayout>,
+    to: &mut IovIterDest<'_>,
+) -> Result<usize> {
+    let mut total = frame.len() + vnet.map_or(0, VnetLayout::size);
+    if flags.has_pi() {
+        total += PI_LEN;
+        put_pi(frame.ethernet_protocol(), total, to)?;
+    }
+    if let Some(vnet) = vnet {
+        vnet.put(&VnetHdr::empty(), false, to)?;
+    }
+    frame.copy_to(to)?;
+    Ok(total)
+}
+
+/// Writes the packet information of a packet that takes `total` bytes with it.
+///
+/// # Errors
+///
+/// `EINVAL` if there is no room for it, `EFAULT`.
+fn put_pi(proto: [u8; 2], total: usize, to: &mut IovIterDest<'_>) -> Result {
+    if to.len() < PI_LEN {
+        return Err(EINVAL);
+    }
+    let strip = if to.len() < total { TUN_PKT_STRIP } else { 0 };
+    let mut pi = [0; PI_LEN];
+    pi[..2].copy_from_slice(&strip.to_ne_bytes());
+    pi[2..].copy_from_slice(&proto);
+    put_bytes(&pi, to)
 }
 
 /// Writes `bytes`, or as many as there is room for.

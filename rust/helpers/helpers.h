@@ -89,6 +89,7 @@ int rtun___ptr_ring_produce(struct ptr_ring *r, void *entry);
 bool rtun___ptr_ring_full(struct ptr_ring *r);
 void *rtun___ptr_ring_consume(struct ptr_ring *r);
 void rtun___ptr_ring_zero_tail(struct ptr_ring *r);
+int rtun___ptr_ring_len(const struct ptr_ring *r);
 void *rtun_ptr_ring_consume(struct ptr_ring *r);
 bool rtun_ptr_ring_empty(struct ptr_ring *r);
 
@@ -119,8 +120,6 @@ bool rtun_skb_vlan_tag(const struct sk_buff *skb, u16 *proto, u16 *tci);
 int rtun_pskb_trim(struct sk_buff *skb, unsigned int len);
 bool rtun_pskb_may_pull(struct sk_buff *skb, unsigned int len);
 u16 rtun_skb_get_queue_mapping(const struct sk_buff *skb);
-struct sk_buff *rtun_skb_next(const struct sk_buff *skb);
-void rtun_skb_set_next(struct sk_buff *skb, struct sk_buff *next);
 struct sk_buff *rtun_alloc_skb(unsigned int size);
 int rtun_skb_add_frag(struct sk_buff *skb, unsigned int len);
 int rtun_iov_iter_pieces(const struct iov_iter *iter, size_t *lens, unsigned int max);

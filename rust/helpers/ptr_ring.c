@@ -82,6 +82,18 @@ void rtun___ptr_ring_zero_tail(struct ptr_ring *r)
 	__ptr_ring_zero_tail(r, r->consumer_head);
 }
 
+/* How many entries wait. Both locks are held. */
+int rtun___ptr_ring_len(const struct ptr_ring *r)
+{
+	int head = r->consumer_head, n = 0;
+
+	while (n < r->size && r->queue[head]) {
+		head = head + 1 < r->size ? head + 1 : 0;
+		n++;
+	}
+	return n;
+}
+
 void *rtun_ptr_ring_consume(struct ptr_ring *r)
 {
 	return ptr_ring_consume(r);

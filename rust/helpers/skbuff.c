@@ -104,16 +104,6 @@ u16 rtun_skb_get_queue_mapping(const struct sk_buff *skb)
 	return skb_get_queue_mapping(skb);
 }
 
-struct sk_buff *rtun_skb_next(const struct sk_buff *skb)
-{
-	return skb->next;
-}
-
-void rtun_skb_set_next(struct sk_buff *skb, struct sk_buff *next)
-{
-	skb->next = next;
-}
-
 struct sk_buff *rtun_alloc_skb(unsigned int size)
 {
 	return alloc_skb(size, GFP_KERNEL);

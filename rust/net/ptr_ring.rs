@@ -236,10 +236,22 @@ impl<T: RingEntry> Locked<'_, T> {
         Some(Locked(other, NotThreadSafe))
     }
 
-    /// Makes the room of consumed entries usable at once, not a batch later.
-    pub(crate) fn reclaim(&self) {
+    /// Takes each entry that is there, oldest first, and puts back in its order what `f` returns.
+    pub(crate) fn retain(&self, mut f: impl FnMut(T) -> Option<T>) {
         // SAFETY: Both locks are held.
-        unsafe { bindings::rtun___ptr_ring_zero_tail(self.0.as_raw()) };
+        let waiting = unsafe { bindings::rtun___ptr_ring_len(self.0.as_raw()) };
+        for _ in 0..waiting {
+            let Some(entry) = self.consume() else {
+                break;
+            };
+            // Its room is free at once, not a batch later, so that there is some for what stays.
+            // SAFETY: Both locks are held.
+            unsafe { bindings::rtun___ptr_ring_zero_tail(self.0.as_raw()) };
+            if let Some(entry) = f(entry) {
+                // What was taken fits.
+                let _fits = self.produce(entry);
+            }
+        }
     }
 
     /// Puts `entry` behind what is there.

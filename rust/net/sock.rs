@@ -11,6 +11,7 @@
 use crate::bindings;
 use crate::net::fasync::Band;
 use crate::net::fasync::Fasync;
+use crate::net::if_tun::Packet;
 use crate::net::module::ModuleRef;
 use crate::net::netns::Net;
 use crate::net::poll::Events;
@@ -35,7 +36,7 @@ pub(crate) struct RingSock<T: Send + Sync + 'static> {
     // First, so that the socket layer's pointer is a pointer to the whole.
     sk: Opaque<bindings::sock>,
     socket: Opaque<bindings::socket>,
-    ring: PtrRing<SkBuff>,
+    ring: PtrRing<Packet>,
     fasync: Fasync,
     /// There once a packet was charged: the socket may outlive its file as long as that packet
     /// lives, and calls the module when both are gone.
@@ -174,7 +175,7 @@ impl<T: Send + Sync + 'static> RingSock<T> {
 
     /// The packets that wait to be read.
     #[inline]
-    pub(crate) fn ring(&self) -> &PtrRing<SkBuff> {
+    pub(crate) fn ring(&self) -> &PtrRing<Packet> {
         &self.ring
     }
 

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What waits in the ring of a tun queue, in the form in which vhost-net takes it out.
+//!
+//! C header: [`include/linux/if_tun.h`](srctree/include/linux/if_tun.h)
+
+use crate::bindings;
+use crate::net::ptr_ring::RingEntry;
+use crate::net::skbuff::DropReason;
+use crate::net::skbuff::SkBuff;
+use crate::net::xdp::XdpFrame;
+use core::ffi::c_void;
+use core::num::NonZero;
+use core::ptr::NonNull;
+
+/// The bit that tells a frame's pointer from a packet's.
+const XDP_FLAG: usize = bindings::TUN_XDP_FLAG as usize;
+
+/// A packet that waits for its reader.
+pub(crate) enum Packet {
+    /// One of the stack's.
+    Skb(SkBuff),
+    /// One that an XDP program sent or redirected here.
+    Frame(XdpFrame),
+}
+
+impl Packet {
+    /// The flow's hash, the same for both directions. All frames are of one flow: who sent them
+    /// has chosen their queue.
+    #[inline]
+    pub(crate) fn hash_symmetric(&self) -> u32 {
+        match self {
+            Self::Skb(skb) => skb.hash_symmetric(),
+            Self::Frame(_) => 0,
+        }
+    }
+
+    /// Frees the packet as dropped for `reason`.
+    pub(crate) fn drop_with(self, reason: DropReason) {
+        match self {
+            Self::Skb(skb) => skb.drop_with(reason),
+            Self::Frame(frame) => drop(frame),
+        }
+    }
+
+    /// Frees the packet as delivered.
+    #[inline]
+    pub(crate) fn consume(self) {
+        match self {
+            Self::Skb(skb) => skb.consume(),
+            Self::Frame(frame) => drop(frame),
+        }
+    }
+}
+
+// SAFETY: Both kinds of pointer are owned by the ring until they are taken back, and aligned, so
+// that the lowest bit can tell them apart.
+unsafe impl RingEntry for Packet {
+    #[inline]
+    fn into_ptr(self) -> NonNull<c_void> {
+        const {
+            assert!(align_of::<bindings::sk_buff>() > XDP_FLAG);
+            assert!(align_of::<bindings::xdp_frame>() > XDP_FLAG);
+        }
+        match self {
+            Self::Skb(skb) => skb.into_ptr(),
+            Self::Frame(frame) => frame.into_raw().cast().map_addr(|addr| addr | XDP_FLAG),
+        }
+    }
+
+    #[inline]
+    unsafe fn from_ptr(ptr: NonNull<c_void>) -> Self {
+        match NonZero::new(ptr.addr().get() & !XDP_FLAG) {
+            Some(addr) if addr != ptr.addr() => {
+                // SAFETY: The flag says that it is a frame, which the ring gave up.
+                Self::Frame(unsafe { XdpFrame::from_raw(ptr.map_addr(|_| addr).cast()) })
+            }
+            // SAFETY: Without the flag it is a packet, which the ring gave up.
+            _ => Self::Skb(unsafe { SkBuff::from_ptr(ptr) }),
+        }
+    }
+
+    fn overflow(self) {
+        match self {
+            Self::Skb(skb) => skb.overflow(),
+            Self::Frame(frame) => drop(frame),
+        }
+    }
+}
