@@ -7,13 +7,18 @@
 #	KDIR=/path                 a prepared kernel tree, with the tools of this system
 #	TESTS=ioctl                only the test programs that match this expression
 #	TEST_LIMIT=3000            seconds after which a program is ended
+#	BENCH='write-64|gso'       only the cases that match this expression
+#	MODE=wall ROUNDS=5         what to measure by, and how often
 #	FUZZ_TIME=60 FUZZ_SEED=1   how long to fuzz, in seconds, and which run to repeat
 
 FLAVOUR ?=
 KERNEL  ?= $(file < selftests/vm/kernel)$(addprefix -,$(FLAVOUR))-amd64
 KDIR    ?=
 TESTS   ?=
-export FLAVOUR KERNEL TESTS
+BENCH   ?=
+MODE    ?= icount
+ROUNDS  ?= 5
+export FLAVOUR KERNEL TESTS BENCH MODE ROUNDS
 
 vm      := selftests/vm
 tests   := build/selftests-$(KERNEL)
@@ -30,7 +35,7 @@ endif
 
 .DELETE_ON_ERROR:
 .PHONY: modules drop-in demo test test-debug test-clients test-upstream fuzz coverage \
-	selftests samples install uninstall clean fmt clippy doc lint shell prepare help
+	bench selftests samples install uninstall clean fmt clippy doc lint shell prepare help
 
 modules: $(ready) ## build rtun.ko (the default)
 	@$(kbuild) modules
@@ -56,6 +61,9 @@ fuzz: prepare modules selftests ## throw random calls at the module for FUZZ_TIM
 
 coverage: export COVERAGE := 1
 coverage: test ## run the tests and list the lines of the driver that none ran
+
+bench: prepare modules ## measure BENCH's cases on both drivers, MODE=icount or wall
+	@$(vm)/bench
 
 drop-in: $(ready) ## build tun.ko, which takes the in-tree driver's place
 	@$(kbuild_drop_in) modules

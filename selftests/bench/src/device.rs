@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! An interface with its queues. It goes when they are closed.
+
+use std::ffi::c_int;
+use std::fs;
+use std::fs::File;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use anyhow::Result;
+
+use crate::setup::Setup;
+use crate::setup::VNET_HDR_SIZE;
+use crate::subject::Subject;
+use crate::sys;
+
+/// `TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6`.
+const OFFLOADS: c_int = 0x01 | 0x02 | 0x04;
+
+/// An interface of a driver, and its queues.
+pub struct Device {
+    name: String,
+    subject: Subject,
+    setup: Setup,
+    /// The queues, in the order in which they were attached.
+    pub queues: Vec<File>,
+}
+
+impl Device {
+    /// Makes an interface with one queue. It is down.
+    ///
+    /// # Errors
+    ///
+    /// Those of the calls.
+    pub fn new(subject: Subject, name: &str, setup: &Setup) -> Result<Self> {
+        let mut device = Self {
+            name: name.to_owned(),
+            subject,
+            setup: *setup,
+            queues: Vec::new(),
+        };
+
+        device.attach()?;
+        Ok(device)
+    }
+
+    /// Makes an interface with one queue, whose ring has room for `room` packets of
+    /// at most `mtu` bytes, and sets it up.
+    ///
+    /// # Errors
+    ///
+    /// Those of the calls.
+    pub fn new_up(subject: Subject, setup: &Setup, room: usize, mtu: usize) -> Result<Self> {
+        let device = Self::new(subject, "bench", setup)?;
+
+        device.set("tx_queue_len", &room.to_string())?;
+        device.set("mtu", &mtu.to_string())?;
+        device.up()?;
+        Ok(device)
+    }
+
+    /// Opens one more queue.
+    ///
+    /// # Errors
+    ///
+    /// Those of `open(2)` and the ioctls.
+    pub fn attach(&mut self) -> Result<()> {
+        let node = self.subject.node();
+        let flags = if self.setup.blocking {
+            0
+        } else {
+            libc::O_NONBLOCK
+        };
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(flags)
+            .open(&node)
+            .with_context(|| format!("cannot open {}", node.display()))?;
+
+        sys::tun_set_iff(&file, &self.name, self.setup.flags())
+            .with_context(|| format!("TUNSETIFF on {}", node.display()))?;
+        if self.setup.vnet {
+            sys::tun_set_vnet_hdr_size(&file, VNET_HDR_SIZE as c_int).context("TUNSETVNETHDRSZ")?;
+            sys::tun_set_offload(&file, OFFLOADS).context("TUNSETOFFLOAD")?;
+        }
+        self.queues.push(file);
+        Ok(())
+    }
+
+    /// Sets the interface up.
+    ///
+    /// # Errors
+    ///
+    /// That of the write.
+    pub fn up(&self) -> Result<()> {
+        self.set("flags", &format!("{:#x}", libc::IFF_UP))
+    }
+
+    /// The interface's number.
+    ///
+    /// # Errors
+    ///
+    /// If the interface is gone.
+    pub fn index(&self) -> Result<c_int> {
+        self.get("ifindex")
+    }
+
+    /// A counter of the interface, by its name in sysfs.
+    ///
+    /// # Errors
+    ///
+    /// If there is none of that name.
+    pub fn counter(&self, name: &str) -> Result<u64> {
+        self.get(&format!("statistics/{name}"))
+    }
+
+    fn attribute(&self, name: &str) -> PathBuf {
+        ["/sys/class/net", &self.name, name].iter().collect()
+    }
+
+    fn get<T>(&self, name: &str) -> Result<T>
+    where
+        T: std::str::FromStr,
+        T::Err: std::error::Error + Send + Sync + 'static,
+    {
+        let path = self.attribute(name);
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+
+        Ok(text.trim().parse()?)
+    }
+
+    fn set(&self, name: &str, value: &str) -> Result<()> {
+        let path = self.attribute(name);
+
+        fs::write(&path, value).with_context(|| format!("cannot write {}", path.display()))
+    }
+}
