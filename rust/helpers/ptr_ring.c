@@ -82,7 +82,7 @@ void rtun___ptr_ring_zero_tail(struct ptr_ring *r)
 	__ptr_ring_zero_tail(r, r->consumer_head);
 }
 
-/* How many entries wait. Both locks are held. */
+/* How many entries wait, if none that was consumed is still there. Both locks are held. */
 int rtun___ptr_ring_len(const struct ptr_ring *r)
 {
 	int head = r->consumer_head, n = 0;

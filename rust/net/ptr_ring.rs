@@ -236,17 +236,23 @@ impl<T: RingEntry> Locked<'_, T> {
         Some(Locked(other, NotThreadSafe))
     }
 
+    /// Makes the room of consumed entries usable at once, not a batch later. Until then they look
+    /// as if they were there.
+    fn reclaim(&self) {
+        // SAFETY: Both locks are held.
+        unsafe { bindings::rtun___ptr_ring_zero_tail(self.0.as_raw()) };
+    }
+
     /// Takes each entry that is there, oldest first, and puts back in its order what `f` returns.
     pub(crate) fn retain(&self, mut f: impl FnMut(T) -> Option<T>) {
+        self.reclaim();
         // SAFETY: Both locks are held.
         let waiting = unsafe { bindings::rtun___ptr_ring_len(self.0.as_raw()) };
         for _ in 0..waiting {
             let Some(entry) = self.consume() else {
                 break;
             };
-            // Its room is free at once, not a batch later, so that there is some for what stays.
-            // SAFETY: Both locks are held.
-            unsafe { bindings::rtun___ptr_ring_zero_tail(self.0.as_raw()) };
+            self.reclaim();
             if let Some(entry) = f(entry) {
                 // What was taken fits.
                 let _fits = self.produce(entry);
