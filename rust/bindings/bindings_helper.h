@@ -34,6 +34,7 @@
 #include <net/6lowpan.h>
 #include <net/ax25.h>
 #include <net/ip_tunnels.h>
+#include <net/netdev_queues.h>
 #include <net/rose.h>
 #include <net/rtnetlink.h>
 #include <net/sock.h>
@@ -98,6 +99,9 @@ RTUN_SIZEOF(miscdevice);
 RTUN_SIZEOF(napi_struct);
 RTUN_SIZEOF(net_device);
 RTUN_SIZEOF(net_device_ops);
+RTUN_SIZEOF(netdev_queue_stats_rx);
+RTUN_SIZEOF(netdev_queue_stats_tx);
+RTUN_SIZEOF(netdev_stat_ops);
 RTUN_SIZEOF(notifier_block);
 RTUN_SIZEOF(proto);
 RTUN_SIZEOF(proto_ops);

@@ -94,12 +94,14 @@ fn hold_if_full(
     if !ring.is_full() {
         return false;
     }
-    dev.stop_queue(lane);
+    if dev.stop_queue(lane) {
+        dev.stats.events(lane).count_stop();
+    }
     queue.backpressure.holding.xchg(1, Full);
     if ring.is_full() {
         return true;
     }
-    dev.wake_queue(lane);
+    wake(dev, lane);
     false
 }
 
@@ -124,7 +126,14 @@ pub(super) fn let_go(dev: &NetDevice<Device>, queue: &Queue) {
     let rcu = rcu::Guard::new();
     for lane in 0..dev.max_members() {
         if lane == u16::from(queue.member()) || !dev.is_attended(lane, &rcu) {
-            dev.wake_queue(lane);
+            wake(dev, lane);
         }
+    }
+}
+
+/// Lets the packets of a lane come.
+pub(super) fn wake(dev: &NetDevice<Device>, lane: u16) {
+    if dev.wake_queue(lane) {
+        dev.stats.events(lane).count_wake();
     }
 }

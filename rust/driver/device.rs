@@ -33,6 +33,8 @@ use crate::net::netdevice::Driver;
 use crate::net::netdevice::Features;
 use crate::net::netdevice::Found;
 use crate::net::netdevice::NetDevice;
+use crate::net::netdevice::RxStats;
+use crate::net::netdevice::TxStats;
 use crate::net::netdevice::TxStatus;
 use crate::net::netns::Net;
 use crate::net::notifier;
@@ -134,7 +136,7 @@ impl Device {
             offloads: RtnlCell::new(Features::NONE),
             security: TunSecurity::new()?,
             headroom: Headroom::new(),
-            stats: Stats::new(),
+            stats: Stats::new(max)?,
             settings: ethtool::Settings::new(),
         })
     }
@@ -533,8 +535,16 @@ impl Driver for Device {
         }
     }
 
-    fn rx_frame_errors(dev: &NetDevice<Self>) -> u64 {
-        dev.stats.rx_frame_errors()
+    fn max_queues(dev: &NetDevice<Self>) -> u16 {
+        dev.max_members()
+    }
+
+    fn queue_stats(dev: &NetDevice<Self>, queue: u16) -> Option<(RxStats, TxStats)> {
+        dev.stats.of_queue(queue)
+    }
+
+    fn other_stats(dev: &NetDevice<Self>) -> (RxStats, TxStats) {
+        dev.stats.of_others()
     }
 
     /// Nobody is at the other end of a device without an active queue.
@@ -559,7 +569,7 @@ impl notifier::Listener for Device {
                 for queue in queues.iter() {
                     rings.push(queue.ring(), GFP_KERNEL)?;
                 }
-                PtrRing::resize_all(&rings, dev.tx_queue_len())?;
+                PtrRing::resize_all::<Device>(&rings, dev.tx_queue_len())?;
                 queues
                     .iter()
                     .for_each(|queue| backpressure::let_go(dev, queue));

@@ -5,6 +5,7 @@
 use super::device::Device;
 use super::flags::Mode;
 use super::identity;
+use super::stats;
 use crate::net::ethtool::Channels;
 use crate::net::ethtool::EthtoolOps;
 use crate::net::ethtool::LinkSettings;
@@ -12,6 +13,7 @@ use crate::net::ethtool::Ops;
 use crate::net::netdevice::NetDevice;
 use crate::net::rtnl::Rtnl;
 use crate::net::rtnl::RtnlCell;
+use kernel::fmt;
 use kernel::prelude::*;
 use kernel::sync::atomic::Atomic;
 use kernel::sync::atomic::Relaxed;
@@ -79,6 +81,14 @@ impl EthtoolOps for Device {
         dev.settings
             .rx_max_frames
             .store(n.min(MAX_RX_FRAMES), Relaxed);
+    }
+
+    fn statistics(
+        dev: &NetDevice<Self>,
+        rtnl: &Rtnl,
+        show: &mut dyn FnMut(fmt::Arguments<'_>, u64),
+    ) {
+        stats::show(dev, rtnl, show);
     }
 
     fn link_settings(dev: &NetDevice<Self>) -> &RtnlCell<LinkSettings> {

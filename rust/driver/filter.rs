@@ -6,13 +6,13 @@
 //! (TUNATTACHFILTER), and any device a program (TUNSETFILTEREBPF).
 
 use super::device::Device;
+use super::stats::TxDrop;
 use crate::net::bpf::ClassicProg;
 use crate::net::bpf::Prog;
 use crate::net::bpf::ProgSlot;
 use crate::net::netdevice::NetDevice;
 use crate::net::rtnl::Rtnl;
 use crate::net::rtnl::RtnlCell;
-use crate::net::skbuff::DropReason;
 use crate::net::skbuff::SkBuff;
 use kernel::prelude::*;
 use kernel::sync::atomic::Acquire;
@@ -113,10 +113,10 @@ pub(super) fn pass(
     lane: u16,
     skb: &mut SkBuff,
     rcu: &rcu::Guard,
-) -> Result<(), DropReason> {
+) -> Result<(), TxDrop> {
     let filters = &dev.filters;
     if !filters.addresses.wants(skb) {
-        return Err(DropReason::TAP_TXFILTER);
+        return Err(TxDrop::TapTxFilter);
     }
     // Most devices have none, and whose queue it is need not be looked up.
     if filters.socket.is_set() {
@@ -124,15 +124,15 @@ pub(super) fn pass(
         if queue.is_some_and(|queue| queue.is_filtered()) {
             match filters.socket.run(skb, rcu) {
                 None => {}
-                Some(0) => return Err(DropReason::SOCKET_FILTER),
-                Some(len) => skb.trim(len).map_err(|_| DropReason::NOMEM)?,
+                Some(0) => return Err(TxDrop::SocketFilter),
+                Some(len) => skb.trim(len).map_err(|_| TxDrop::NoMem)?,
             }
         }
     }
     match filters.program.run(skb, rcu) {
         None => Ok(()),
-        Some(0) => Err(DropReason::TAP_FILTER),
-        Some(len) => skb.trim(len).map_err(|_| DropReason::NOMEM),
+        Some(0) => Err(TxDrop::TapFilter),
+        Some(len) => skb.trim(len).map_err(|_| TxDrop::NoMem),
     }
 }
 

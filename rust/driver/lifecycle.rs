@@ -20,6 +20,9 @@ use super::queue::Bound;
 use super::queue::Queue;
 use super::queue::State;
 use super::refusal::Refusal;
+use super::stats::QueueStats;
+use super::stats::RxDrop;
+use super::stats::TxDrop;
 use super::steering::Plan;
 use super::steering::Steering;
 use crate::net::if_tun::Packet;
@@ -29,14 +32,15 @@ use crate::net::poll::Events;
 use crate::net::ptr_ring::Locked;
 use crate::net::rtnl;
 use crate::net::rtnl::Rtnl;
-use crate::net::skbuff::DropReason;
 use kernel::prelude::*;
 use kernel::sync::aref::ARef;
+use kernel::sync::Arc;
 
 /// A place in a device that a queue may take.
 pub(crate) struct Seat {
     /// The number of a transmit queue.
     member: u8,
+    stats: Arc<QueueStats>,
     napi: Option<Napi>,
 }
 
@@ -55,10 +59,15 @@ pub(super) fn prepare(
         return Err(Refusal::SingleQueueTaken);
     }
     let member = dev.free_member(rtnl).ok_or(Refusal::TooManyQueues)?;
-    queue.ring().resize(dev.tx_queue_len())?;
+    queue.ring().resize::<Device>(dev.tx_queue_len())?;
     make_room(dev, member, rtnl)?;
+    let stats = dev.stats.make(member, rtnl)?;
     let napi = if napi { Some(Napi::new()?) } else { None };
-    Ok(Seat { member, napi })
+    Ok(Seat {
+        member,
+        stats,
+        napi,
+    })
 }
 
 /// Makes room for an active queue. May sleep.
@@ -88,14 +97,18 @@ pub(crate) fn trim(dev: &NetDevice<Device>, rtnl: &mut Rtnl) -> Result {
 
 /// Makes an unbound queue an active one of a device. The rest of a TUNSETIFF.
 pub(crate) fn bind(queue: &Queue, dev: &NetDevice<Device>, seat: Seat, rtnl: &mut Rtnl) {
-    let Seat { member, napi } = seat;
+    let Seat {
+        member,
+        stats,
+        napi,
+    } = seat;
     let layout = queue.next_layout(dev.flags());
     *queue.ifindex.get_mut(rtnl) = 0;
     queue.set_member(member);
     queue.set_vnet(dev.vnet());
     queue.headroom.copy(&dev.headroom);
     napi.iter().for_each(|napi| napi.add(dev, rtnl));
-    let bound = Bound::new(dev, layout, napi);
+    let bound = Bound::new(dev, layout, stats, napi);
     queue.gate.open(rtnl, State::Disabled, bound);
     dev.set_member(member, Some(queue.into()), rtnl);
     dev.set_counts(dev.active(), dev.disabled() + 1, rtnl);
@@ -123,7 +136,7 @@ fn activate(queue: &Queue, dev: &NetDevice<Device>, rtnl: &mut Rtnl) {
     drop(locked);
     // A lane without a queue of its own may have been held back by an heir.
     if dev.is_running() {
-        dev.wake_queue(u16::from(queue.member()));
+        backpressure::wake(dev, u16::from(queue.member()));
     }
     queue.data_ready();
     entered.wait();
@@ -147,7 +160,7 @@ fn take_over(
             continue;
         };
         let leaves = |hash| steering.recipient(hash, plan) == joining.member();
-        share_waiting(&from, locked, dev, leaves);
+        share_waiting(&from, locked, dev, joining.member(), leaves);
         // Under the lock: what comes next of these flows comes after what was moved.
         steering.apply(plan, donor);
         drop(from);
@@ -240,13 +253,11 @@ pub(crate) fn device_gone(dev: &NetDevice<Device>, rtnl: &mut Rtnl) {
         let Some(queue) = dev.set_member(member as u8, None, rtnl) else {
             continue;
         };
-        if let Some(napi) = queue.gate.reap(rtnl).and_then(|bound| bound.napi) {
-            napi.disable(rtnl);
-            while napi.take().is_some() {
-                dev.count_rx_dropped();
-            }
+        let member = queue.member();
+        if let Some(bound) = queue.gate.reap(rtnl) {
+            end_napi(&bound, rtnl);
         }
-        drop_waiting(&queue.ring().lock(), dev);
+        drop_waiting(&queue.ring().lock(), dev, member);
     }
 }
 
@@ -271,7 +282,7 @@ fn deactivate(queue: &Queue, dev: &NetDevice<Device>, rtnl: &mut Rtnl) {
             move_waiting(&locked, dev, recipient_of, rtnl);
             steering.apply(&plan, member);
         }
-        _ => drop_waiting(&locked, dev),
+        _ => drop_waiting(&locked, dev, member),
     }
     // Under the producer lock: who comes next sees the new state and goes by the new steering. And
     // last: the heir of a flow may be known already, and must not get its newer packets first.
@@ -300,6 +311,17 @@ fn set_napi(queue: &Queue, on: bool, rtnl: &Rtnl) {
     }
 }
 
+/// Ends the NAPI context of a queue whose device is gone, and drops what waits for it.
+fn end_napi(bound: &Bound, rtnl: &Rtnl) {
+    let Some(napi) = &bound.napi else {
+        return;
+    };
+    napi.disable(rtnl);
+    while napi.take().is_some() {
+        bound.stats.events.count_rx_drop(RxDrop::DevReady);
+    }
+}
+
 /// Moves the packets that wait in a queue to those that take over their flows, oldest first, so
 /// that each is ahead of anything newer of its flow.
 fn move_waiting(
@@ -309,12 +331,13 @@ fn move_waiting(
     rtnl: &Rtnl,
 ) {
     while let Some(packet) = locked.consume() {
-        let Some(heir) = dev.member(recipient_of(packet.hash_symmetric()), rtnl) else {
-            lose(packet, dev, DropReason::DEV_READY);
+        let member = recipient_of(packet.hash_symmetric());
+        let Some(heir) = dev.member(member, rtnl) else {
+            lose(packet, dev, member, TxDrop::DevReady);
             continue;
         };
         if let Some(to) = locked.lock_other(heir.ring(), rtnl) {
-            put(&to, packet, dev);
+            put(&to, packet, dev, member);
         }
         heir.data_ready();
     }
@@ -325,33 +348,34 @@ fn share_waiting(
     from: &Locked<'_, Packet>,
     to: &Locked<'_, Packet>,
     dev: &NetDevice<Device>,
+    joining: u8,
     leaves: impl Fn(u32) -> bool,
 ) {
     from.retain(|packet| {
         if !leaves(packet.hash_symmetric()) {
             return Some(packet);
         }
-        put(to, packet, dev);
+        put(to, packet, dev, joining);
         None
     });
 }
 
-/// Puts a packet in a queue, or drops it if there is no room.
-fn put(ring: &Locked<'_, Packet>, packet: Packet, dev: &NetDevice<Device>) {
+/// Puts a packet in the ring of a member, or drops it if there is no room.
+fn put(ring: &Locked<'_, Packet>, packet: Packet, dev: &NetDevice<Device>, member: u8) {
     if let Err(packet) = ring.produce(packet) {
-        lose(packet, dev, DropReason::FULL_RING);
+        lose(packet, dev, member, TxDrop::FullRing);
     }
 }
 
 /// Drops and counts what waits in a queue that nothing is added to any more.
-fn drop_waiting(locked: &Locked<'_, Packet>, dev: &NetDevice<Device>) {
+fn drop_waiting(locked: &Locked<'_, Packet>, dev: &NetDevice<Device>, member: u8) {
     while let Some(packet) = locked.consume() {
-        lose(packet, dev, DropReason::DEV_READY);
+        lose(packet, dev, member, TxDrop::DevReady);
     }
 }
 
-/// Drops and counts a packet.
-fn lose(packet: Packet, dev: &NetDevice<Device>, reason: DropReason) {
-    dev.count_tx_dropped();
-    packet.drop_with(reason);
+/// Drops a packet and counts it for a member.
+fn lose(packet: Packet, dev: &NetDevice<Device>, member: u8, why: TxDrop) {
+    dev.stats.events(u16::from(member)).count_tx_drop(why);
+    packet.drop_with(why.reason());
 }

@@ -6,6 +6,7 @@ use super::backpressure::Backpressure;
 use super::device::Device;
 use super::flags::Flags;
 use super::headroom::Headroom;
+use super::stats::QueueStats;
 use super::vnet::VnetLayout;
 use crate::net::error::ebadfd;
 use crate::net::gate::Gate;
@@ -19,6 +20,7 @@ use kernel::prelude::*;
 use kernel::sync::aref::ARef;
 use kernel::sync::atomic::Atomic;
 use kernel::sync::atomic::Relaxed;
+use kernel::sync::Arc;
 
 /// A queue: a reference-counted socket with a ring of packets that wait for their reader.
 pub(crate) type Queue = RingSock<QueueData>;
@@ -66,16 +68,24 @@ pub(crate) struct Bound {
     pub(crate) dev: ARef<NetDevice<Device>>,
     /// How packets were laid out when the queue was bound.
     layout: Layout,
+    /// What is counted of the queue.
+    pub(super) stats: Arc<QueueStats>,
     /// Receives what is written, if IFF_NAPI was asked for. Enabled while the queue is active.
     pub(super) napi: Option<Napi>,
 }
 
 impl Bound {
     /// The bond of a queue to `dev`.
-    pub(super) fn new(dev: &NetDevice<Device>, layout: Layout, napi: Option<Napi>) -> Self {
+    pub(super) fn new(
+        dev: &NetDevice<Device>,
+        layout: Layout,
+        stats: Arc<QueueStats>,
+        napi: Option<Napi>,
+    ) -> Self {
         Self {
             dev: dev.into(),
             layout,
+            stats,
             napi,
         }
     }

@@ -8,6 +8,7 @@ use super::queue::Layout;
 use super::queue::Queue;
 use super::queue::State;
 use super::queue::User;
+use super::stats::RxDrop;
 use super::tx::PI_LEN;
 use super::vnet::Header;
 use crate::net::skbuff::DropReason;
@@ -59,7 +60,8 @@ pub(super) fn write(queue: &Queue, nonblock: bool, from: &mut IovIterSource<'_>)
         Ok(headers) => headers,
         Err(Refusal::Dropped(e)) => return Err(e),
         Err(Refusal::BadHeader) => {
-            queue.enter_as(layout)?.dev.stats.count_rx_frame_error();
+            let user = queue.enter_as(layout)?;
+            user.stats.events.count_rx_drop(RxDrop::BadHeader);
             return Err(EINVAL);
         }
     };
@@ -84,11 +86,11 @@ pub(super) fn write(queue: &Queue, nonblock: bool, from: &mut IovIterSource<'_>)
             deliver(skb, queue, &user, len)?;
         }
         Err(Refusal::Dropped(e)) => {
-            user.dev.count_rx_dropped();
+            user.stats.events.count_rx_drop(e.into());
             return Err(e);
         }
         Err(Refusal::BadHeader) => {
-            user.dev.stats.count_rx_frame_error();
+            user.stats.events.count_rx_drop(RxDrop::BadHeader);
             return Err(EINVAL);
         }
     }
@@ -207,6 +209,6 @@ fn deliver(mut skb: SkBuff, queue: &Queue, user: &User<'_>, len: usize) -> Resul
         Some(napi) if user.state() == State::Active => napi.receive(skb),
         Some(_) => return Err(EBUSY),
     }
-    dev.count_rx(len);
+    user.stats.count_rx(len);
     Ok(())
 }

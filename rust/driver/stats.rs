@@ -1,30 +1,363 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a device counts beside what the stack counts for it.
+//! What is counted of each queue, and of the device as the sum over its queues.
+//!
+//! Packets and bytes are counted once, for the queue, by each CPU for itself: no queue writes what
+//! another one reads, and neither do two writers of one queue. Everything else is rare.
+//!
+//! The counters belong to the number of a transmit queue. They are made when a queue first takes
+//! that number and stay for the life of the device, so that the sums never lose what a queue that
+//! is closed has seen, and who still knows that queue may go on to count.
 
+use super::device::Device;
+use crate::net::netdevice::NetDevice;
+use crate::net::netdevice::PerCpuTraffic;
+use crate::net::netdevice::RxStats;
+use crate::net::netdevice::TxStats;
+use crate::net::rtnl::Rtnl;
+use crate::net::skbuff::DropReason;
+use kernel::fmt;
+use kernel::prelude::*;
 use kernel::sync::atomic::Atomic;
 use kernel::sync::atomic::Relaxed;
+use kernel::sync::Arc;
+use kernel::sync::SetOnce;
 
-/// Counters of rare events: shared by all CPUs.
-pub(super) struct Stats {
-    rx_frame_errors: Atomic<i64>,
+/// Why a packet that the stack sent was lost.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum TxDrop {
+    /// The ring had no room.
+    FullRing,
+    /// There is no active queue.
+    DevReady,
+    /// The socket filter did not want it.
+    SocketFilter,
+    /// The device's filter program did not want it.
+    TapFilter,
+    /// The address filter did not want it.
+    TapTxFilter,
+    /// There was no memory.
+    NoMem,
+    /// The reader's memory, or the sender's, could not be used.
+    UcopyFault,
 }
 
-impl Stats {
-    /// All zero.
-    pub(super) fn new() -> Self {
-        Self {
-            rx_frame_errors: Atomic::<i64>::new(0),
+impl TxDrop {
+    const ALL: [Self; 7] = [
+        Self::FullRing,
+        Self::DevReady,
+        Self::SocketFilter,
+        Self::TapFilter,
+        Self::TapTxFilter,
+        Self::NoMem,
+        Self::UcopyFault,
+    ];
+
+    /// The name in `ethtool -S`: that of the reason, as drop monitors show it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::FullRing => "drop_full_ring",
+            Self::DevReady => "drop_dev_ready",
+            Self::SocketFilter => "drop_socket_filter",
+            Self::TapFilter => "drop_tap_filter",
+            Self::TapTxFilter => "drop_tap_txfilter",
+            Self::NoMem => "drop_nomem",
+            Self::UcopyFault => "drop_ucopy_fault",
         }
     }
 
-    /// Counts a written packet whose headers can not be right.
-    pub(super) fn count_rx_frame_error(&self) {
-        self.rx_frame_errors.fetch_add(1, Relaxed);
+    /// The reason that drop monitors are told.
+    pub(super) fn reason(self) -> DropReason {
+        match self {
+            Self::FullRing => DropReason::FULL_RING,
+            Self::DevReady => DropReason::DEV_READY,
+            Self::SocketFilter => DropReason::SOCKET_FILTER,
+            Self::TapFilter => DropReason::TAP_FILTER,
+            Self::TapTxFilter => DropReason::TAP_TXFILTER,
+            Self::NoMem => DropReason::NOMEM,
+            Self::UcopyFault => DropReason::UCOPY_FAULT,
+        }
+    }
+}
+
+/// Why a packet that a program wrote was lost.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum RxDrop {
+    /// The interface is down, or the device gone.
+    DevReady,
+    /// It is no packet of the device's mode.
+    Invalid,
+    /// Its virtio-net header does not fit it.
+    BadHeader,
+    /// There was no memory.
+    NoMem,
+    /// The writer's memory could not be read.
+    UcopyFault,
+}
+
+impl RxDrop {
+    const ALL: [Self; 5] = [
+        Self::DevReady,
+        Self::Invalid,
+        Self::BadHeader,
+        Self::NoMem,
+        Self::UcopyFault,
+    ];
+
+    /// The name in `ethtool -S`.
+    fn name(self) -> &'static str {
+        match self {
+            Self::DevReady => "drop_dev_ready",
+            Self::Invalid => "drop_invalid",
+            Self::BadHeader => "drop_bad_header",
+            Self::NoMem => "drop_nomem",
+            Self::UcopyFault => "drop_ucopy_fault",
+        }
+    }
+}
+
+impl From<Error> for RxDrop {
+    /// What a write that ended so has lost its packet for.
+    fn from(e: Error) -> Self {
+        match e {
+            EFAULT => Self::UcopyFault,
+            EIO => Self::DevReady,
+            ENOMEM | ENOBUFS => Self::NoMem,
+            _ => Self::Invalid,
+        }
+    }
+}
+
+/// A counter of something rare, shared by all CPUs.
+struct Counter(Atomic<i64>);
+
+impl Counter {
+    fn new() -> Self {
+        Self(Atomic::<i64>::new(0))
     }
 
-    /// How many such packets there were.
-    pub(super) fn rx_frame_errors(&self) -> u64 {
-        self.rx_frame_errors.load(Relaxed) as u64
+    fn count(&self) {
+        self.add(1);
+    }
+
+    fn add(&self, n: u64) {
+        self.0.fetch_add(n as i64, Relaxed);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Relaxed) as u64
+    }
+}
+
+/// What is counted beside packets and bytes.
+pub(super) struct Events {
+    tx_drops: [Counter; TxDrop::ALL.len()],
+    rx_drops: [Counter; RxDrop::ALL.len()],
+    truncated: Counter,
+    stops: Counter,
+    wakes: Counter,
+}
+
+impl Events {
+    fn new() -> Self {
+        Self {
+            tx_drops: core::array::from_fn(|_| Counter::new()),
+            rx_drops: core::array::from_fn(|_| Counter::new()),
+            truncated: Counter::new(),
+            stops: Counter::new(),
+            wakes: Counter::new(),
+        }
+    }
+
+    /// Counts a packet of the stack's that was lost.
+    pub(super) fn count_tx_drop(&self, why: TxDrop) {
+        self.tx_drops[why as usize].count();
+    }
+
+    /// Counts a packet of a program's that was lost.
+    pub(super) fn count_rx_drop(&self, why: RxDrop) {
+        self.rx_drops[why as usize].count();
+    }
+
+    /// Counts that the stack was told to let packets wait.
+    pub(super) fn count_stop(&self) {
+        self.stops.count();
+    }
+
+    /// Counts that the stack was told to let them come.
+    pub(super) fn count_wake(&self) {
+        self.wakes.count();
+    }
+
+    fn rx(&self) -> RxStats {
+        RxStats {
+            drops: self.rx_drops.iter().map(Counter::get).sum(),
+            no_memory: self.rx_drops[RxDrop::NoMem as usize].get(),
+            bad_headers: self.rx_drops[RxDrop::BadHeader as usize].get(),
+            ..RxStats::default()
+        }
+    }
+
+    fn tx(&self) -> TxStats {
+        TxStats {
+            drops: self.tx_drops.iter().map(Counter::get).sum(),
+            stops: self.stops.get(),
+            wakes: self.wakes.get(),
+            ..TxStats::default()
+        }
+    }
+
+    /// Shows the direction, the name and the value of each counter.
+    fn visit(&self, show: &mut dyn FnMut(&str, &str, u64)) {
+        for why in TxDrop::ALL {
+            show("tx", why.name(), self.tx_drops[why as usize].get());
+        }
+        show("tx", "truncated", self.truncated.get());
+        show("tx", "stop", self.stops.get());
+        show("tx", "wake", self.wakes.get());
+        for why in RxDrop::ALL {
+            show("rx", why.name(), self.rx_drops[why as usize].get());
+        }
+    }
+
+    /// Adds what others counted.
+    fn add(&self, other: &Self) {
+        for (counter, more) in self.tx_drops.iter().zip(&other.tx_drops) {
+            counter.add(more.get());
+        }
+        self.truncated.add(other.truncated.get());
+        self.stops.add(other.stops.get());
+        self.wakes.add(other.wakes.get());
+        for (counter, more) in self.rx_drops.iter().zip(&other.rx_drops) {
+            counter.add(more.get());
+        }
+    }
+}
+
+/// The counters of a queue, or of those that had its number one after the other.
+pub(crate) struct QueueStats {
+    traffic: PerCpuTraffic,
+    pub(super) events: Events,
+}
+
+impl QueueStats {
+    fn new() -> Result<Self> {
+        Ok(Self {
+            traffic: PerCpuTraffic::new()?,
+            events: Events::new(),
+        })
+    }
+
+    /// Counts a packet of `len` bytes that a program wrote and the stack got.
+    #[inline]
+    pub(super) fn count_rx(&self, len: usize) {
+        self.traffic.count_rx(len);
+    }
+
+    /// Counts a packet of `len` bytes that the stack sent and a reader takes.
+    #[inline]
+    pub(super) fn count_tx(&self, len: usize) {
+        self.traffic.count_tx(len);
+    }
+
+    /// Counts a packet of which its reader had room for a part only.
+    #[cold]
+    pub(super) fn count_truncated(&self) {
+        self.events.truncated.count();
+    }
+
+    /// Counts that a packet of `len` bytes, taken already, did not reach its reader.
+    #[cold]
+    pub(super) fn count_tx_fault(&self, len: usize) {
+        self.traffic.uncount_tx(len);
+        self.events.count_tx_drop(TxDrop::UcopyFault);
+    }
+
+    fn sums(&self) -> (RxStats, TxStats) {
+        let (mut rx, mut tx) = (self.events.rx(), self.events.tx());
+        (rx.traffic, tx.traffic) = self.traffic.sum();
+        (rx, tx)
+    }
+}
+
+/// What a device counts.
+pub(super) struct Stats {
+    /// By number.
+    queues: KVec<SetOnce<Arc<QueueStats>>>,
+    /// What no queue was there for.
+    others: Events,
+}
+
+impl Stats {
+    /// Those of a device of up to `max` queues, all zero. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(super) fn new(max: usize) -> Result<Self> {
+        let mut queues = KVec::with_capacity(max, GFP_KERNEL)?;
+        for _ in 0..max {
+            queues.push(SetOnce::new(), GFP_KERNEL)?;
+        }
+        Ok(Self {
+            queues,
+            others: Events::new(),
+        })
+    }
+
+    /// The counters for a queue with a number, which are made if there are none. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`; `EINVAL` for a number that the device has not.
+    pub(super) fn make(&self, queue: u8, _rtnl: &Rtnl) -> Result<Arc<QueueStats>> {
+        let slot = self.queues.get(usize::from(queue)).ok_or(EINVAL)?;
+        if let Some(stats) = slot.as_ref() {
+            return Ok(stats.clone());
+        }
+        let stats = Arc::new(QueueStats::new()?, GFP_KERNEL)?;
+        slot.populate(stats.clone());
+        Ok(stats)
+    }
+
+    /// The counters of the queue with a number.
+    fn queue(&self, queue: u16) -> Option<&QueueStats> {
+        Some(self.queues.get(usize::from(queue))?.as_ref()?)
+    }
+
+    /// What is counted of the queue with a number, or for none.
+    pub(super) fn events(&self, queue: u16) -> &Events {
+        self.queue(queue)
+            .map_or(&self.others, |stats| &stats.events)
+    }
+
+    /// What the queues with a number have seen.
+    pub(super) fn of_queue(&self, queue: u16) -> Option<(RxStats, TxStats)> {
+        Some(self.queue(queue)?.sums())
+    }
+
+    /// What was counted for no queue.
+    pub(super) fn of_others(&self) -> (RxStats, TxStats) {
+        (self.others.rx(), self.others.tx())
+    }
+}
+
+/// Shows what is counted beside packets and bytes, of the device and of each queue that the stack
+/// knows.
+pub(super) fn show(
+    dev: &NetDevice<Device>,
+    rtnl: &Rtnl,
+    show: &mut dyn FnMut(fmt::Arguments<'_>, u64),
+) {
+    let stats = &dev.stats;
+    let sum = Events::new();
+    sum.add(&stats.others);
+    let used = stats.queues.iter().filter_map(SetOnce::as_ref);
+    used.for_each(|queue| sum.add(&queue.events));
+    sum.visit(&mut |direction, name, n| show(fmt!("{direction}_{name}"), n));
+    for queue in 0..dev.real_num_queues(rtnl) as u16 {
+        stats.events(queue).visit(&mut |direction, name, n| {
+            show(fmt!("{direction}{queue}_{name}"), n);
+        });
     }
 }

@@ -8,11 +8,12 @@ use super::filter;
 use super::flags::Flags;
 use super::queue::Layout;
 use super::queue::Queue;
+use super::stats::TxDrop;
 use super::vnet::VnetLayout;
 use crate::net::if_tun::Packet;
 use crate::net::netdevice::NetDevice;
 use crate::net::netdevice::TxStatus;
-use crate::net::skbuff::DropReason;
+use crate::net::ptr_ring::Overflow;
 use crate::net::skbuff::SkBuff;
 use crate::net::virtio_net::VnetHdr;
 use crate::net::xdp::XdpFrame;
@@ -47,7 +48,7 @@ pub(super) fn start_xmit(
     }
     Ok(match prepare(dev, txq, skb, rcu) {
         Ok(skb) => put(dev, txq, skb, rcu),
-        Err((skb, reason)) => drop_packet(dev, Packet::Skb(skb), reason),
+        Err((skb, why)) => drop_packet(dev, txq, Packet::Skb(skb), why),
     })
 }
 
@@ -58,12 +59,12 @@ fn prepare(
     txq: u16,
     mut skb: SkBuff,
     rcu: &rcu::Guard,
-) -> Result<SkBuff, (SkBuff, DropReason)> {
-    if let Err(reason) = filter::pass(dev, txq, &mut skb, rcu) {
-        return Err((skb, reason));
+) -> Result<SkBuff, (SkBuff, TxDrop)> {
+    if let Err(why) = filter::pass(dev, txq, &mut skb, rcu) {
+        return Err((skb, why));
     }
     skb.detach_from_sender()
-        .map_err(|skb| (skb, DropReason::UCOPY_FAULT))
+        .map_err(|skb| (skb, TxDrop::UcopyFault))
 }
 
 /// Puts a packet that came by a transmit queue into the ring of its flow's queue.
@@ -78,7 +79,8 @@ fn put(dev: &NetDevice<Device>, txq: u16, skb: SkBuff, rcu: &rcu::Guard) -> TxSt
             if dev.is_recipient(queue, lane, || skb.hash_symmetric(), rcu) {
                 if let Err(packet) = ring.produce(Packet::Skb(skb)) {
                     drop(ring);
-                    return drop_packet(dev, packet, DropReason::FULL_RING);
+                    let member = u16::from(queue.member());
+                    return drop_packet(dev, member, packet, TxDrop::FullRing);
                 }
                 if lane == txq {
                     backpressure::after_put(dev, lane, queue, &ring);
@@ -90,20 +92,34 @@ fn put(dev: &NetDevice<Device>, txq: u16, skb: SkBuff, rcu: &rcu::Guard) -> TxSt
             }
         }
         if dev.active() == 0 {
-            return drop_packet(dev, Packet::Skb(skb), DropReason::DEV_READY);
+            return drop_packet(dev, txq, Packet::Skb(skb), TxDrop::DevReady);
         }
         lane = dev.lane(lane, || skb.hash_symmetric());
     }
 }
 
+/// Drops a packet and counts it for the queue with a number.
 #[cold]
-fn drop_packet(dev: &NetDevice<Device>, packet: Packet, reason: DropReason) -> TxStatus {
-    dev.count_tx_dropped();
+fn drop_packet(dev: &NetDevice<Device>, queue: u16, packet: Packet, why: TxDrop) -> TxStatus {
+    dev.stats.events(queue).count_tx_drop(why);
     if let Packet::Skb(skb) = &packet {
         skb.tx_error();
     }
-    packet.drop_with(reason);
+    packet.drop_with(why.reason());
     TxStatus::Dropped
+}
+
+impl Overflow<Packet> for Device {
+    /// Counted for the lane by which the packet came.
+    fn overflow(packet: Packet) {
+        if let Packet::Skb(skb) = &packet {
+            if let Some(dev) = skb.device::<Self>() {
+                let lane = skb.queue_mapping();
+                dev.stats.events(lane).count_tx_drop(TxDrop::FullRing);
+            }
+        }
+        packet.drop_with(TxDrop::FullRing.reason());
+    }
 }
 
 /// Reads one packet into `to`: cut to its room, the rest is lost.
@@ -127,13 +143,42 @@ pub(super) fn read(queue: &Queue, nonblock: bool, to: &mut IovIterDest<'_>) -> R
     };
     match put {
         Ok(len) => {
+            if len > room {
+                truncated(queue, layout);
+            }
             packet.consume();
             Ok(len.min(room))
         }
         Err(e) => {
-            packet.drop_with(DropReason::UCOPY_FAULT);
+            lost(queue, layout, packet);
             Err(e)
         }
+    }
+}
+
+/// Counts a packet that was cut to its reader's room.
+#[cold]
+fn truncated(queue: &Queue, layout: Layout) {
+    if let Ok(user) = queue.enter_as(layout) {
+        user.stats.count_truncated();
+    }
+}
+
+/// Drops and counts a packet that its reader has taken and could not be given.
+#[cold]
+fn lost(queue: &Queue, layout: Layout, packet: Packet) {
+    if let Ok(user) = queue.enter_as(layout) {
+        user.stats.count_tx_fault(payload(&packet));
+    }
+    packet.drop_with(TxDrop::UcopyFault.reason());
+}
+
+/// Bytes of a packet as they are counted: with its VLAN tag, without what is put before it.
+#[inline]
+fn payload(packet: &Packet) -> usize {
+    match packet {
+        Packet::Skb(skb) => skb.len() + skb.vlan_tag().map_or(0, |_| VLAN_LEN),
+        Packet::Frame(frame) => frame.len(),
     }
 }
 
@@ -143,11 +188,7 @@ fn receive(queue: &Queue, layout: Layout, nonblock: bool) -> Result<(Packet, boo
     loop {
         let user = queue.enter_as(layout)?;
         if let Some(packet) = queue.ring().consume() {
-            let len = match &packet {
-                Packet::Skb(skb) => skb.len() + skb.vlan_tag().map_or(0, |_| VLAN_LEN),
-                Packet::Frame(frame) => frame.len(),
-            };
-            user.dev.count_tx(len);
+            user.stats.count_tx(payload(&packet));
             backpressure::after_take(&user.dev, queue);
             return Ok((packet, user.dev.cuts_in_tunnels()));
         }

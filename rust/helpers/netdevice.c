@@ -45,11 +45,10 @@ bool rtun_dev_has_gso_udp_tunnel(const struct net_device *dev)
 	return dev->features & NETIF_F_GSO_UDP_TUNNEL;
 }
 
-/* No lock around transmit, statistics per CPU; a reader in hardware's place. */
+/* No lock around transmit, the driver's own statistics; a reader in hardware's place. */
 void rtun_dev_set_software(struct net_device *dev, netdev_features_t offloads)
 {
 	dev->lltx = true;
-	dev->pcpu_stat_type = NETDEV_PCPU_STAT_TSTATS;
 	dev->vlan_features = NETIF_F_SG | NETIF_F_FRAGLIST | offloads;
 	dev->hw_features = dev->vlan_features |
 			   NETIF_F_HW_VLAN_CTAG_TX | NETIF_F_HW_VLAN_STAG_TX;
@@ -84,14 +83,23 @@ bool rtun_txq_has_qdisc(struct net_device *dev, unsigned int txq)
 	return !qdisc_txq_has_no_queue(netdev_get_tx_queue(dev, txq));
 }
 
-void rtun_txq_stop(struct net_device *dev, unsigned int txq)
+/* Both say whether that is new. */
+bool rtun_txq_stop(struct net_device *dev, unsigned int txq)
 {
-	netif_tx_stop_queue(netdev_get_tx_queue(dev, txq));
+	struct netdev_queue *queue = netdev_get_tx_queue(dev, txq);
+	bool stopped = netif_tx_queue_stopped(queue);
+
+	netif_tx_stop_queue(queue);
+	return !stopped;
 }
 
-void rtun_txq_wake(struct net_device *dev, unsigned int txq)
+bool rtun_txq_wake(struct net_device *dev, unsigned int txq)
 {
-	netif_tx_wake_queue(netdev_get_tx_queue(dev, txq));
+	struct netdev_queue *queue = netdev_get_tx_queue(dev, txq);
+	bool stopped = netif_tx_queue_stopped(queue);
+
+	netif_tx_wake_queue(queue);
+	return stopped;
 }
 
 void rtun_txq_trans_cond_update(struct net_device *dev, unsigned int txq)
@@ -99,28 +107,52 @@ void rtun_txq_trans_cond_update(struct net_device *dev, unsigned int txq)
 	txq_trans_cond_update(netdev_get_tx_queue(dev, txq));
 }
 
-void rtun_dev_sw_netstats_rx_add(struct net_device *dev, unsigned int len)
+void rtun_dev_stats_to_stats64(const struct net_device *dev, struct rtnl_link_stats64 *stats)
 {
-	preempt_disable();
-	dev_sw_netstats_rx_add(dev, len);
-	preempt_enable();
+	netdev_stats_to_stats64(stats, &dev->stats);
 }
 
-void rtun_dev_sw_netstats_tx_add(struct net_device *dev, unsigned int len)
+struct pcpu_sw_netstats __percpu *rtun_netstats_alloc(void)
 {
-	preempt_disable();
-	dev_sw_netstats_tx_add(dev, 1, len);
-	preempt_enable();
+	return netdev_alloc_pcpu_stats(struct pcpu_sw_netstats);
 }
 
-void rtun_dev_core_stats_rx_dropped_inc(struct net_device *dev)
+void rtun_netstats_free(struct pcpu_sw_netstats __percpu *stats)
 {
-	dev_core_stats_rx_dropped_inc(dev);
+	free_percpu(stats);
 }
 
-void rtun_dev_core_stats_tx_dropped_inc(struct net_device *dev)
+void rtun_netstats_rx_add(struct pcpu_sw_netstats __percpu *stats, unsigned int len)
 {
-	dev_core_stats_tx_dropped_inc(dev);
+	struct pcpu_sw_netstats *here = get_cpu_ptr(stats);
+	unsigned long flags = u64_stats_update_begin_irqsave(&here->syncp);
+
+	u64_stats_inc(&here->rx_packets);
+	u64_stats_add(&here->rx_bytes, len);
+	u64_stats_update_end_irqrestore(&here->syncp, flags);
+	put_cpu_ptr(stats);
+}
+
+void rtun_netstats_tx_add(struct pcpu_sw_netstats __percpu *stats, unsigned int len)
+{
+	struct pcpu_sw_netstats *here = get_cpu_ptr(stats);
+	unsigned long flags = u64_stats_update_begin_irqsave(&here->syncp);
+
+	u64_stats_inc(&here->tx_packets);
+	u64_stats_add(&here->tx_bytes, len);
+	u64_stats_update_end_irqrestore(&here->syncp, flags);
+	put_cpu_ptr(stats);
+}
+
+void rtun_netstats_tx_sub(struct pcpu_sw_netstats __percpu *stats, unsigned int len)
+{
+	struct pcpu_sw_netstats *here = get_cpu_ptr(stats);
+	unsigned long flags = u64_stats_update_begin_irqsave(&here->syncp);
+
+	u64_stats_add(&here->tx_packets, -1);
+	u64_stats_add(&here->tx_bytes, -(long)len);
+	u64_stats_update_end_irqrestore(&here->syncp, flags);
+	put_cpu_ptr(stats);
 }
 
 void rtun_dev_set_sysfs_group(struct net_device *dev, const struct attribute_group *group)

@@ -15,6 +15,7 @@ use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 use kernel::ffi::c_char;
 use kernel::ffi::c_int;
+use kernel::fmt;
 use kernel::prelude::*;
 
 /// How many pairs of a transmit and a receive queue there are.
@@ -67,6 +68,14 @@ pub(crate) trait EthtoolOps: Driver {
     /// Sets how many received packets are handed to the stack together.
     fn set_rx_max_frames(dev: &NetDevice<Self>, n: u32, rtnl: &mut Rtnl);
 
+    /// Shows the device's own statistics to `show`, a name and a value each: always as many, by the
+    /// same names, while RTNL is held.
+    fn statistics(
+        dev: &NetDevice<Self>,
+        rtnl: &Rtnl,
+        show: &mut dyn FnMut(fmt::Arguments<'_>, u64),
+    );
+
     /// What the device says about its link.
     fn link_settings(dev: &NetDevice<Self>) -> &RtnlCell<LinkSettings>;
 }
@@ -98,6 +107,9 @@ impl<T: EthtoolOps> Ops<T> {
         ops.get_ts_info = Some(bindings::ethtool_op_get_ts_info);
         ops.get_coalesce = Some(Self::get_coalesce);
         ops.set_coalesce = Some(Self::set_coalesce);
+        ops.get_sset_count = Some(Self::get_sset_count);
+        ops.get_strings = Some(Self::get_strings);
+        ops.get_ethtool_stats = Some(Self::get_ethtool_stats);
         ops.get_link_ksettings = Some(Self::get_link_ksettings);
         ops.set_link_ksettings = Some(Self::set_link_ksettings);
         Self(ops, PhantomData)
@@ -190,6 +202,64 @@ impl<T: EthtoolOps> Ops<T> {
     /// # Safety
     ///
     /// As [`Self::get_drvinfo`].
+    unsafe extern "C" fn get_sset_count(dev: *mut bindings::net_device, set: c_int) -> c_int {
+        if set as u32 != bindings::ethtool_stringset_ETH_SS_STATS {
+            return EOPNOTSUPP.to_errno();
+        }
+        // SAFETY: As in `set_msglevel`.
+        let rtnl = unsafe { Rtnl::assume_held() };
+        // SAFETY: By the safety requirements.
+        let dev = unsafe { NetDevice::from_raw(dev) };
+        let mut count = 0;
+        T::statistics(dev, &rtnl, &mut |_, _| count += 1);
+        count
+    }
+
+    /// # Safety
+    ///
+    /// As [`Self::get_drvinfo`], with room for as many names as [`Self::get_sset_count`] says.
+    unsafe extern "C" fn get_strings(dev: *mut bindings::net_device, set: u32, data: *mut u8) {
+        if set != bindings::ethtool_stringset_ETH_SS_STATS {
+            return;
+        }
+        // SAFETY: As in `set_msglevel`.
+        let rtnl = unsafe { Rtnl::assume_held() };
+        // SAFETY: By the safety requirements.
+        let dev = unsafe { NetDevice::from_raw(dev) };
+        let mut names = data.cast::<Name>();
+        T::statistics(dev, &rtnl, &mut |name, _| {
+            // SAFETY: By the safety requirements, there is room for another one.
+            unsafe {
+                names.write(name_of(name));
+                names = names.add(1);
+            }
+        });
+    }
+
+    /// # Safety
+    ///
+    /// As [`Self::get_strings`], with room for the values.
+    unsafe extern "C" fn get_ethtool_stats(
+        dev: *mut bindings::net_device,
+        _stats: *mut bindings::ethtool_stats,
+        mut data: *mut u64,
+    ) {
+        // SAFETY: As in `set_msglevel`.
+        let rtnl = unsafe { Rtnl::assume_held() };
+        // SAFETY: By the safety requirements.
+        let dev = unsafe { NetDevice::from_raw(dev) };
+        T::statistics(dev, &rtnl, &mut |_, value| {
+            // SAFETY: By the safety requirements, there is room for another one.
+            unsafe {
+                data.write(value);
+                data = data.add(1);
+            }
+        });
+    }
+
+    /// # Safety
+    ///
+    /// As [`Self::get_drvinfo`].
     unsafe extern "C" fn get_link_ksettings(
         dev: *mut bindings::net_device,
         settings: *mut bindings::ethtool_link_ksettings,
@@ -229,4 +299,34 @@ fn put_str<const N: usize>(field: &mut [c_char; N], text: &CStr) {
     for (to, from) in room.zip(text.to_bytes()) {
         *to = *from as c_char;
     }
+}
+
+/// A name in a string set, filled up with zeroes.
+type Name = [u8; bindings::ETH_GSTRING_LEN as usize];
+
+/// A name that is being written; what does not fit is left out.
+struct NameWriter {
+    name: Name,
+    len: usize,
+}
+
+impl fmt::Write for NameWriter {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = self.name.len() - 1 - self.len;
+        let text = &text.as_bytes()[..text.len().min(room)];
+        self.name[self.len..][..text.len()].copy_from_slice(text);
+        self.len += text.len();
+        Ok(())
+    }
+}
+
+/// A name for a string set, cut to its room.
+fn name_of(name: fmt::Arguments<'_>) -> Name {
+    let mut writer = NameWriter {
+        name: Name::default(),
+        len: 0,
+    };
+    // It never fails: nothing that is shown does.
+    let _ = fmt::Write::write_fmt(&mut writer, name);
+    writer.name
 }

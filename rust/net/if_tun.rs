@@ -79,11 +79,4 @@ unsafe impl RingEntry for Packet {
             _ => Self::Skb(unsafe { SkBuff::from_ptr(ptr) }),
         }
     }
-
-    fn overflow(self) {
-        match self {
-            Self::Skb(skb) => skb.overflow(),
-            Self::Frame(frame) => drop(frame),
-        }
-    }
 }

@@ -26,11 +26,15 @@ use kernel::types::Opaque;
 mod address;
 mod features;
 mod ops;
+mod stats;
 
 pub(crate) use address::SockAddr;
 pub(crate) use features::Features;
 pub(crate) use ops::Driver;
 pub(crate) use ops::TxStatus;
+pub(crate) use stats::PerCpuTraffic;
+pub(crate) use stats::RxStats;
+pub(crate) use stats::TxStats;
 
 /// What a device's frames begin with.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -270,6 +274,7 @@ impl<T: Driver> NetDevice<T> {
                 }
             }
             (*dev).netdev_ops = ops::Adapter::<T>::table(config.link);
+            (*dev).stat_ops = ops::Adapter::<T>::stat_table();
             (*dev).ethtool_ops = T::ethtool_ops().as_raw();
             (*dev).rtnl_link_ops = T::link_ops().as_raw();
             (*dev).min_mtu = MIN_MTU;
@@ -467,16 +472,17 @@ impl<T: Driver> NetDevice<T> {
         unsafe { bindings::rtun_txq_has_qdisc(self.as_raw(), u32::from(txq)) }
     }
 
-    /// Lets the packets for a transmit queue wait in its qdisc. Any context.
-    pub(crate) fn stop_queue(&self, txq: u16) {
+    /// Lets the packets for a transmit queue wait in its qdisc. Any context. Says whether that is
+    /// new.
+    pub(crate) fn stop_queue(&self, txq: u16) -> bool {
         // SAFETY: As `has_qdisc`.
-        unsafe { bindings::rtun_txq_stop(self.as_raw(), u32::from(txq)) };
+        unsafe { bindings::rtun_txq_stop(self.as_raw(), u32::from(txq)) }
     }
 
-    /// Lets the packets for a transmit queue come. Any context.
-    pub(crate) fn wake_queue(&self, txq: u16) {
+    /// Lets the packets for a transmit queue come. Any context. Says whether that is new.
+    pub(crate) fn wake_queue(&self, txq: u16) -> bool {
         // SAFETY: `txq` is one of those that the device was made with.
-        unsafe { bindings::rtun_txq_wake(self.as_raw(), u32::from(txq)) };
+        unsafe { bindings::rtun_txq_wake(self.as_raw(), u32::from(txq)) }
     }
 
     /// Notes that a transmit queue moved, for the watchdog. Softirqs are off.
@@ -484,32 +490,6 @@ impl<T: Driver> NetDevice<T> {
     pub(crate) fn trans_update(&self, txq: u16) {
         // SAFETY: The stack chose `txq` among the device's queues.
         unsafe { bindings::rtun_txq_trans_cond_update(self.as_raw(), u32::from(txq)) };
-    }
-
-    /// Counts a received packet of `len` bytes, on this CPU.
-    #[inline]
-    pub(crate) fn count_rx(&self, len: usize) {
-        // SAFETY: The device has per-CPU statistics.
-        unsafe { bindings::rtun_dev_sw_netstats_rx_add(self.as_raw(), len as u32) };
-    }
-
-    /// Counts a transmitted packet of `len` bytes, on this CPU.
-    #[inline]
-    pub(crate) fn count_tx(&self, len: usize) {
-        // SAFETY: The device has per-CPU statistics.
-        unsafe { bindings::rtun_dev_sw_netstats_tx_add(self.as_raw(), len as u32) };
-    }
-
-    /// Counts a packet that could not be received, on this CPU.
-    pub(crate) fn count_rx_dropped(&self) {
-        // SAFETY: The device is valid.
-        unsafe { bindings::rtun_dev_core_stats_rx_dropped_inc(self.as_raw()) };
-    }
-
-    /// Counts a packet that could not be transmitted, on this CPU.
-    pub(crate) fn count_tx_dropped(&self) {
-        // SAFETY: The device is valid.
-        unsafe { bindings::rtun_dev_core_stats_tx_dropped_inc(self.as_raw()) };
     }
 }
 

@@ -32,11 +32,12 @@ pub(crate) unsafe trait RingEntry: Sized + Send {
     ///
     /// `ptr` must come from [`RingEntry::into_ptr`], once.
     unsafe fn from_ptr(ptr: NonNull<c_void>) -> Self;
+}
 
-    /// What happens to an entry for which a smaller ring has no room.
-    fn overflow(self) {
-        drop(self)
-    }
+/// Who takes the entries for which a smaller ring has no room.
+pub(crate) trait Overflow<T: RingEntry> {
+    /// Takes an entry, with the ring's locks held and softirqs off.
+    fn overflow(entry: T);
 }
 
 /// A `struct ptr_ring` whose entries are `T`s.
@@ -56,10 +57,10 @@ unsafe impl<T: RingEntry> Sync for PtrRing<T> {}
 /// # Safety
 ///
 /// `ptr` must be an entry that the ring owned.
-unsafe extern "C" fn overflow<T: RingEntry>(ptr: *mut c_void) {
+unsafe extern "C" fn overflow<T: RingEntry, O: Overflow<T>>(ptr: *mut c_void) {
     if let Some(ptr) = NonNull::new(ptr) {
         // SAFETY: The ring gives up the entry.
-        unsafe { T::from_ptr(ptr) }.overflow();
+        O::overflow(unsafe { T::from_ptr(ptr) });
     }
 }
 
@@ -139,16 +140,16 @@ impl<T: RingEntry> PtrRing<T> {
     /// # Errors
     ///
     /// `ENOMEM`; the ring stays as it was.
-    pub(crate) fn resize(&self, size: u32) -> Result {
+    pub(crate) fn resize<O: Overflow<T>>(&self, size: u32) -> Result {
         let size = i32::try_from(size).map_err(|_| EINVAL)?;
         // SAFETY: The ring is initialised, and `overflow` takes what C hands it.
         to_result(unsafe {
-            bindings::rtun_ptr_ring_resize(self.as_raw(), size, Some(overflow::<T>))
+            bindings::rtun_ptr_ring_resize(self.as_raw(), size, Some(overflow::<T, O>))
         })
     }
 
     /// Resizes all of `rings` or, upon `ENOMEM`, none. May sleep.
-    pub(crate) fn resize_all(rings: &[&Self], size: u32) -> Result {
+    pub(crate) fn resize_all<O: Overflow<T>>(rings: &[&Self], size: u32) -> Result {
         let size = i32::try_from(size).map_err(|_| EINVAL)?;
         // CAST: A reference to a transparent wrapper is a pointer to the ring.
         let ptr = rings.as_ptr().cast::<*mut bindings::ptr_ring>().cast_mut();
@@ -158,7 +159,7 @@ impl<T: RingEntry> PtrRing<T> {
                 ptr,
                 rings.len() as u32,
                 size,
-                Some(overflow::<T>),
+                Some(overflow::<T, O>),
             )
         })
     }

@@ -343,6 +343,16 @@ impl SkBuff {
         unsafe { bindings::rtun_skb_set_protocol(self.as_raw(), proto) };
     }
 
+    /// The device by which the packet goes or came, if it has one and that is of the driver `T`.
+    pub(crate) fn device<T: Driver>(&self) -> Option<&NetDevice<T>> {
+        // SAFETY: By the type invariant. The stack keeps the device of a packet that it sends until
+        // the driver has let go of that, and the driver that of one that it receives.
+        unsafe {
+            let dev = bindings::rtun_skb_dev(self.as_raw());
+            NonNull::new(dev).and_then(|dev| NetDevice::try_from_raw(dev.as_ptr()))
+        }
+    }
+
     /// The transmit queue that the stack chose.
     #[inline]
     pub(crate) fn queue_mapping(&self) -> u16 {
@@ -495,15 +505,5 @@ unsafe impl RingEntry for SkBuff {
     unsafe fn from_ptr(ptr: NonNull<c_void>) -> Self {
         // INVARIANT: The ring gave up its ownership, by the safety requirements.
         Self(ptr.cast())
-    }
-
-    /// A packet in a transmit ring has its device, which outlives the ring's link to it.
-    fn overflow(self) {
-        // SAFETY: The stack set the device before it handed the packet to the driver.
-        unsafe {
-            let dev = bindings::rtun_skb_dev(self.as_raw());
-            bindings::rtun_dev_core_stats_tx_dropped_inc(dev);
-        }
-        self.drop_with(DropReason::FULL_RING);
     }
 }

@@ -2,9 +2,13 @@
 
 //! The callbacks of a network device (`struct net_device_ops`).
 
+use super::stats;
+use super::stats::StatOps;
 use super::Features;
 use super::Link;
 use super::NetDevice;
+use super::RxStats;
+use super::TxStats;
 use crate::bindings;
 use crate::net::ethtool;
 use crate::net::rtnl::Rtnl;
@@ -65,8 +69,15 @@ pub(crate) trait Driver: Sized + Send + Sync + 'static {
     /// Another device, on top of this one, needs `bytes` of room in front of what is received.
     fn set_rx_headroom(dev: &NetDevice<Self>, bytes: i32);
 
-    /// How many received packets had headers that can not be right. Any context.
-    fn rx_frame_errors(dev: &NetDevice<Self>) -> u64;
+    /// How many transmit queues, and receive queues, the device can have. Any context.
+    fn max_queues(dev: &NetDevice<Self>) -> u16;
+
+    /// What the receive queue and the transmit queue with a number have seen, also of what is gone
+    /// by now. `None` if they were never used. Any context.
+    fn queue_stats(dev: &NetDevice<Self>, queue: u16) -> Option<(RxStats, TxStats)>;
+
+    /// What was counted for no queue. Any context.
+    fn other_stats(dev: &NetDevice<Self>) -> (RxStats, TxStats);
 
     /// User space sets the carrier by rtnetlink. May sleep.
     fn change_carrier(dev: &NetDevice<Self>, on: bool, rtnl: &mut Rtnl) -> Result;
@@ -82,6 +93,11 @@ impl<T: Driver> Adapter<T> {
             Link::PointToPoint => const { &Self::TUNNEL },
             Link::Ethernet => const { &Self::ETHERNET },
         }
+    }
+
+    /// The callbacks for what is counted of queues.
+    pub(super) fn stat_table() -> &'static bindings::netdev_stat_ops {
+        const { &StatOps::<T>::TABLE }
     }
 
     const TUNNEL: bindings::net_device_ops = {
@@ -208,13 +224,10 @@ impl<T: Driver> Adapter<T> {
         dev: *mut bindings::net_device,
         stats: *mut bindings::rtnl_link_stats64,
     ) {
-        // SAFETY: By the safety requirements; the device has statistics per CPU.
+        // SAFETY: By the safety requirements.
         unsafe {
-            bindings::dev_get_tstats64(dev, stats);
-            // The structure can be in a netlink message, where it is aligned to 4 bytes only.
-            let errors = &raw mut (*stats).rx_frame_errors;
-            let more = T::rx_frame_errors(NetDevice::from_raw(dev));
-            errors.write_unaligned(errors.read_unaligned() + more);
+            bindings::rtun_dev_stats_to_stats64(dev, stats);
+            stats::add_link_stats::<T>(NetDevice::from_raw(dev), stats);
         }
     }
 
