@@ -45,6 +45,7 @@
 #include <uapi/linux/if_ltalk.h>
 
 #include "../helpers/helpers.h"
+#include "../uapi/rtun.h"
 
 /* Macros that bindgen can not evaluate. */
 static const __poll_t RTUN_EPOLLIN = EPOLLIN | EPOLLRDNORM;
@@ -66,6 +67,8 @@ static const int RTUN_POLL_IN = POLL_IN;
 static const int RTUN_POLL_OUT = POLL_OUT;
 static const int RTUN_POLL_HUP = POLL_HUP;
 static const int RTUN_HZ = HZ;
+static const u32 RTUN_IOC_SETBATCH = RTUN_SETBATCH;
+static const u32 RTUN_IOC_GETBATCH = RTUN_GETBATCH;
 static const size_t RTUN_MAX_SKB_FRAGS = MAX_SKB_FRAGS;
 static const size_t RTUN_ETH_MAX_MTU = ETH_MAX_MTU;
 static const int RTUN_NET_XMIT_DROP = NET_XMIT_DROP;

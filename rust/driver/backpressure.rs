@@ -105,13 +105,13 @@ fn hold_if_full(
     false
 }
 
-/// Wakes what a queue held back, when a reader has taken a packet and enough are gone.
+/// Wakes what a queue held back, when a reader has taken `packets` more and enough are gone.
 #[inline]
-pub(super) fn after_take(dev: &NetDevice<Device>, queue: &Queue) {
+pub(super) fn after_take(dev: &NetDevice<Device>, queue: &Queue, packets: u32) {
     if !dev.flags().backpressure() || queue.backpressure.holding.fetch_add(0, Full) == 0 {
         return;
     }
-    let taken = queue.backpressure.taken.fetch_add(1, Relaxed) + 1;
+    let taken = queue.backpressure.taken.fetch_add(packets, Relaxed) + packets;
     if taken >= dev.tx_queue_len() / 2 || queue.ring().is_empty() {
         let_go(dev, queue);
     }

@@ -2,6 +2,8 @@
 
 //! The character device: what system calls on an open file do.
 
+use super::batch;
+use super::batch::Framing;
 use super::identity;
 use super::ioctl;
 use super::lifecycle;
@@ -38,11 +40,17 @@ impl CharDevice for QueueData {
     }
 
     fn read(queue: &Queue, nonblock: bool, to: &mut IovIterDest<'_>) -> Result<usize> {
-        tx::read(queue, nonblock, to)
+        match queue.framing() {
+            Framing::Single => tx::read(queue, nonblock, to),
+            Framing::Packed => batch::read(queue, nonblock, to),
+        }
     }
 
     fn write(queue: &Queue, nonblock: bool, from: &mut IovIterSource<'_>) -> Result<usize> {
-        rx::write(queue, nonblock, from)
+        match queue.framing() {
+            Framing::Single => rx::write(queue, nonblock, from),
+            Framing::Packed => batch::write(queue, nonblock, from),
+        }
     }
 
     fn poll(queue: &Queue) -> Events {

@@ -4,6 +4,7 @@
 //!
 //! Source: [`include/uapi/linux/if_tun.h`](srctree/include/uapi/linux/if_tun.h)
 
+use super::batch::Framing;
 use super::device;
 use super::device::Device;
 use super::filter::Address;
@@ -27,6 +28,7 @@ use crate::net::netdevice::Driver;
 use crate::net::netdevice::NetDevice;
 use crate::net::rtnl;
 use crate::net::rtnl::Rtnl;
+use crate::net::uapi;
 use kernel::ioctl::_IO;
 use kernel::ioctl::_IOR;
 use kernel::ioctl::_IOW;
@@ -81,6 +83,8 @@ pub(super) fn ioctl(queue: &Queue, ioctl: Ioctl) -> Result<i32> {
         TUNSETIFF => set_iff(queue, ioctl)?,
         TUNSETQUEUE => set_queue(queue, ioctl)?,
         TUNSETIFINDEX => set_ifindex(queue, ioctl)?,
+        uapi::SETBATCH => queue.set_framing(Framing::parse(&get(ioctl)?)?),
+        uapi::GETBATCH => put(ioctl, queue.framing().describe())?,
         cmd if sockios::has(cmd) => return sockios::ioctl(queue, ioctl),
         _ => {
             let mut rtnl = rtnl::lock();

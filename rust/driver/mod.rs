@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod backpressure;
+mod batch;
 mod device;
 mod ethtool;
 mod file;

@@ -3,6 +3,7 @@
 //! An open file: one queue of a device, or of none yet.
 
 use super::backpressure::Backpressure;
+use super::batch::Framing;
 use super::device::Device;
 use super::flags::Flags;
 use super::headroom::Headroom;
@@ -124,6 +125,8 @@ pub(crate) struct QueueData {
     in_pieces: Atomic<bool>,
     /// Whether the device's socket filter is for this queue too.
     filtered: Atomic<bool>,
+    /// The [`Framing`] of the file, which is not that of a binding.
+    framing: Atomic<u32>,
     /// The number of the transmit queue that this is, fixed while it is bound.
     member: Atomic<u32>,
     /// The lanes that are held back while the ring is full.
@@ -145,6 +148,7 @@ impl QueueData {
             headroom: Headroom::new(),
             in_pieces: Atomic::<bool>::new(false),
             filtered: Atomic::<bool>::new(false),
+            framing: Atomic::<u32>::new(Framing::Single.into_bits()),
             member: Atomic::<u32>::new(0),
             backpressure: Backpressure::new(),
             ifindex: RtnlCell::new(0),
@@ -237,6 +241,17 @@ impl QueueData {
     /// Says whether packets have a fragment for each piece of the writer's memory.
     pub(super) fn set_in_pieces(&self, on: bool) {
         self.in_pieces.store(on, Relaxed);
+    }
+
+    /// What a read or write carries.
+    #[inline]
+    pub(crate) fn framing(&self) -> Framing {
+        Framing::from_bits(self.framing.load(Relaxed))
+    }
+
+    /// Says what a read or write carries that begins after this.
+    pub(super) fn set_framing(&self, framing: Framing) {
+        self.framing.store(framing.into_bits(), Relaxed);
     }
 
     /// How virtio-net headers are laid out, if the device has them.

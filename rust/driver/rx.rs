@@ -24,14 +24,14 @@ const ETH_P_IP: [u8; 2] = [0x08, 0x00];
 const ETH_P_IPV6: [u8; 2] = [0x86, 0xdd];
 
 /// What is written before a packet.
-struct Headers {
+pub(super) struct Headers {
     /// The protocol, if the program said it.
     proto: Option<[u8; 2]>,
     vnet: Option<Header>,
 }
 
 /// Why a packet was refused.
-enum Refusal {
+pub(super) enum Refusal {
     /// It could not be taken, or is none.
     Dropped(Error),
     /// Its virtio-net header does not fit it.
@@ -80,9 +80,7 @@ pub(super) fn write(queue: &Queue, nonblock: bool, from: &mut IovIterSource<'_>)
         .and_then(|skb| identify(skb, &user, layout.flags(), headers));
     match accepted {
         Ok(mut skb) => {
-            if queue.sndbuf() != i32::MAX {
-                queue.charge(&mut skb);
-            }
+            charge(queue, &mut skb);
             deliver(skb, queue, &user, len)?;
         }
         Err(Refusal::Dropped(e)) => {
@@ -98,7 +96,7 @@ pub(super) fn write(queue: &Queue, nonblock: bool, from: &mut IovIterSource<'_>)
 }
 
 /// Takes what comes before the packet.
-fn take_headers(
+pub(super) fn take_headers(
     queue: &Queue,
     flags: Flags,
     from: &mut IovIterSource<'_>,
@@ -136,9 +134,23 @@ fn take_headers(
     Ok(headers)
 }
 
+/// Counts a packet as under way, if the send buffer is finite.
+#[inline]
+pub(super) fn charge(queue: &Queue, skb: &mut SkBuff) {
+    if queue.sndbuf() != i32::MAX {
+        queue.charge(skb);
+    }
+}
+
+/// Whether the send buffer has room.
+#[inline]
+pub(super) fn has_room(queue: &Queue) -> bool {
+    queue.sndbuf() == i32::MAX || queue.has_room()
+}
+
 /// Waits until the send buffer has room.
-fn wait_for_room(queue: &Queue, layout: Layout, nonblock: bool) -> Result {
-    if queue.sndbuf() == i32::MAX || queue.has_room() {
+pub(super) fn wait_for_room(queue: &Queue, layout: Layout, nonblock: bool) -> Result {
+    if has_room(queue) {
         return Ok(());
     }
     if nonblock {
@@ -150,7 +162,7 @@ fn wait_for_room(queue: &Queue, layout: Layout, nonblock: bool) -> Result {
 
 /// Gives a packet its device and protocol, if it can be received.
 #[inline]
-fn identify(
+pub(super) fn identify(
     mut skb: SkBuff,
     user: &User<'_>,
     flags: Flags,
@@ -195,20 +207,27 @@ fn ip_protocol(skb: &SkBuff) -> Result<[u8; 2]> {
 /// `EBUSY` if the queue has a NAPI context and is detached.
 #[inline]
 fn deliver(mut skb: SkBuff, queue: &Queue, user: &User<'_>, len: usize) -> Result {
-    let dev = &user.dev;
-    if user.state() == State::Active {
-        skb.record_rx_queue(u16::from(queue.member()));
-        if let (2.., Some(steering), false) =
-            (dev.active(), dev.steering(), dev.steering_program.is_set())
-        {
-            steering.learn(skb.hash_symmetric(), queue.member());
-        }
-    }
+    mark(&mut skb, queue, user);
     match &user.napi {
         None => skb.receive(),
         Some(napi) if user.state() == State::Active => napi.receive(skb),
         Some(_) => return Err(EBUSY),
     }
-    user.stats.count_rx(len);
+    user.stats.count_rx(1, len);
     Ok(())
+}
+
+/// Says on which queue a packet came, and notes that of its flow.
+#[inline]
+pub(super) fn mark(skb: &mut SkBuff, queue: &Queue, user: &User<'_>) {
+    if user.state() != State::Active {
+        return;
+    }
+    let dev = &user.dev;
+    skb.record_rx_queue(u16::from(queue.member()));
+    if let (2.., Some(steering), false) =
+        (dev.active(), dev.steering(), dev.steering_program.is_set())
+    {
+        steering.learn(skb.hash_symmetric(), queue.member());
+    }
 }

@@ -250,14 +250,14 @@ impl QueueStats {
 
     /// Counts a packet of `len` bytes that a program wrote and the stack got.
     #[inline]
-    pub(super) fn count_rx(&self, len: usize) {
-        self.traffic.count_rx(len);
+    pub(super) fn count_rx(&self, packets: u32, len: usize) {
+        self.traffic.count_rx(packets, len);
     }
 
-    /// Counts a packet of `len` bytes that the stack sent and a reader takes.
+    /// Counts packets of `len` bytes together that the stack sent and a reader takes.
     #[inline]
-    pub(super) fn count_tx(&self, len: usize) {
-        self.traffic.count_tx(len);
+    pub(super) fn count_tx(&self, packets: u32, len: usize) {
+        self.traffic.count_tx(packets, len);
     }
 
     /// Counts a packet of which its reader had room for a part only.

@@ -137,11 +137,7 @@ pub(super) fn read(queue: &Queue, nonblock: bool, to: &mut IovIterDest<'_>) -> R
     let (packet, tunnel) = receive(queue, layout, nonblock)?;
     let room = to.len();
     let vnet = layout.flags().has_vnet_hdr().then(|| queue.vnet());
-    let put = match &packet {
-        Packet::Skb(skb) => put_skb(skb, layout.flags(), vnet, tunnel, to),
-        Packet::Frame(frame) => put_frame(frame, layout.flags(), vnet, to),
-    };
-    match put {
+    match put_packet(&packet, layout.flags(), vnet, tunnel, to) {
         Ok(len) => {
             if len > room {
                 truncated(queue, layout);
@@ -158,7 +154,7 @@ pub(super) fn read(queue: &Queue, nonblock: bool, to: &mut IovIterDest<'_>) -> R
 
 /// Counts a packet that was cut to its reader's room.
 #[cold]
-fn truncated(queue: &Queue, layout: Layout) {
+pub(super) fn truncated(queue: &Queue, layout: Layout) {
     if let Ok(user) = queue.enter_as(layout) {
         user.stats.count_truncated();
     }
@@ -166,7 +162,7 @@ fn truncated(queue: &Queue, layout: Layout) {
 
 /// Drops and counts a packet that its reader has taken and could not be given.
 #[cold]
-fn lost(queue: &Queue, layout: Layout, packet: Packet) {
+pub(super) fn lost(queue: &Queue, layout: Layout, packet: Packet) {
     if let Ok(user) = queue.enter_as(layout) {
         user.stats.count_tx_fault(payload(&packet));
     }
@@ -175,7 +171,7 @@ fn lost(queue: &Queue, layout: Layout, packet: Packet) {
 
 /// Bytes of a packet as they are counted: with its VLAN tag, without what is put before it.
 #[inline]
-fn payload(packet: &Packet) -> usize {
+pub(super) fn payload(packet: &Packet) -> usize {
     match packet {
         Packet::Skb(skb) => skb.len() + skb.vlan_tag().map_or(0, |_| VLAN_LEN),
         Packet::Frame(frame) => frame.len(),
@@ -188,8 +184,8 @@ fn receive(queue: &Queue, layout: Layout, nonblock: bool) -> Result<(Packet, boo
     loop {
         let user = queue.enter_as(layout)?;
         if let Some(packet) = queue.ring().consume() {
-            user.stats.count_tx(payload(&packet));
-            backpressure::after_take(&user.dev, queue);
+            user.stats.count_tx(1, payload(&packet));
+            backpressure::after_take(&user.dev, queue, 1);
             return Ok((packet, user.dev.cuts_in_tunnels()));
         }
         drop(user);
@@ -198,6 +194,21 @@ fn receive(queue: &Queue, layout: Layout, nonblock: bool) -> Result<(Packet, boo
         }
         let changed = || queue.layout() != Ok(layout);
         queue.wait_interruptible(|| !queue.ring().is_empty() || changed())?;
+    }
+}
+
+/// Lays a packet out in user memory. Says how long it is, in whole.
+#[inline]
+pub(super) fn put_packet(
+    packet: &Packet,
+    flags: Flags,
+    vnet: Option<VnetLayout>,
+    tunnel: bool,
+    to: &mut IovIterDest<'_>,
+) -> Result<usize> {
+    match packet {
+        Packet::Skb(skb) => put_skb(skb, flags, vnet, tunnel, to),
+        Packet::Frame(frame) => put_frame(frame, flags, vnet, to),
     }
 }
 
@@ -269,7 +280,7 @@ fn put_pi(proto: [u8; 2], total: usize, to: &mut IovIterDest<'_>) -> Result {
 }
 
 /// Writes `bytes`, or as many as there is room for.
-fn put_bytes(bytes: &[u8], to: &mut IovIterDest<'_>) -> Result {
+pub(super) fn put_bytes(bytes: &[u8], to: &mut IovIterDest<'_>) -> Result {
     let len = bytes.len().min(to.len());
     if to.copy_to_iter(&bytes[..len]) != len {
         return Err(EFAULT);

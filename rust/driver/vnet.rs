@@ -117,6 +117,11 @@ impl VnetLayout {
         self.size >= VnetHdr::TUNNEL
     }
 
+    /// Whether there is room for the fields that are put when it is a `tunnel`'s.
+    pub(super) fn holds(self, tunnel: bool) -> bool {
+        !tunnel || self.has_tunnel()
+    }
+
     /// Takes a header off what is written.
     ///
     /// # Errors

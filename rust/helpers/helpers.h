@@ -10,6 +10,7 @@
 #include <linux/poll.h>
 #include <linux/ptr_ring.h>
 #include <linux/skbuff.h>
+#include <linux/uio.h>
 #include <linux/virtio_net.h>
 #include <net/sock.h>
 
@@ -34,6 +35,8 @@ void rtun_napi_add_tx(struct net_device *dev, struct napi_struct *napi,
 		      int (*poll)(struct napi_struct *napi, int budget));
 void rtun___napi_del(struct napi_struct *napi);
 void rtun_napi_schedule(struct napi_struct *napi);
+void rtun_napi_receive_list(struct napi_struct *napi, struct sk_buff_head *queue,
+			    struct sk_buff *first);
 void rtun_napi_gro_receive(struct napi_struct *napi, struct sk_buff *skb);
 void rtun_skb_queue_head_init(struct sk_buff_head *queue);
 
@@ -58,14 +61,17 @@ void rtun_txq_trans_cond_update(struct net_device *dev, unsigned int txq);
 void rtun_dev_stats_to_stats64(const struct net_device *dev, struct rtnl_link_stats64 *stats);
 struct pcpu_sw_netstats __percpu *rtun_netstats_alloc(void);
 void rtun_netstats_free(struct pcpu_sw_netstats __percpu *stats);
-void rtun_netstats_rx_add(struct pcpu_sw_netstats __percpu *stats, unsigned int len);
-void rtun_netstats_tx_add(struct pcpu_sw_netstats __percpu *stats, unsigned int len);
+void rtun_netstats_rx_add(struct pcpu_sw_netstats __percpu *stats, unsigned int packets,
+			  unsigned int len);
+void rtun_netstats_tx_add(struct pcpu_sw_netstats __percpu *stats, unsigned int packets,
+			  unsigned int len);
 void rtun_netstats_tx_sub(struct pcpu_sw_netstats __percpu *stats, unsigned int len);
 void rtun_dev_set_sysfs_group(struct net_device *dev, const struct attribute_group *group);
 void rtun_eth_hw_addr_random(struct net_device *dev);
 int rtun_notifier_to_errno(int ret);
 struct net_device *rtun_netdev_notifier_info_to_dev(void *info);
 int rtun_netif_receive_skb(struct sk_buff *skb);
+void rtun_netif_receive_skb_list(struct sk_buff *first);
 
 /* netlink.c */
 int rtun_nla_put_u8(struct sk_buff *skb, int attrtype, u8 value);
@@ -92,8 +98,15 @@ bool rtun___ptr_ring_full(struct ptr_ring *r);
 void *rtun___ptr_ring_consume(struct ptr_ring *r);
 void rtun___ptr_ring_zero_tail(struct ptr_ring *r);
 int rtun___ptr_ring_len(const struct ptr_ring *r);
+void rtun_ptr_ring_consumer_lock(struct ptr_ring *r);
+void rtun_ptr_ring_consumer_unlock(struct ptr_ring *r);
+void *rtun___ptr_ring_peek(struct ptr_ring *r);
+void rtun___ptr_ring_discard_one(struct ptr_ring *r);
 void *rtun_ptr_ring_consume(struct ptr_ring *r);
 bool rtun_ptr_ring_empty(struct ptr_ring *r);
+
+/* sched.c */
+bool rtun_signal_pending(void);
 
 /* security.c */
 int rtun_security_tun_dev_alloc_security(void **security);
@@ -145,6 +158,10 @@ void rtun_sock_wake(struct socket *sock, u32 events);
 struct net_device *rtun_to_net_dev(struct device *dev);
 int rtun_sysfs_emit_hex(char *page, u32 value);
 int rtun_sysfs_emit_decimal(char *page, s64 value);
+
+/* uio.c */
+void rtun_iov_iter_truncate(struct iov_iter *iter, size_t len);
+void rtun_iov_iter_reexpand(struct iov_iter *iter, size_t hidden);
 
 /* virtio_net.c */
 int rtun_virtio_net_hdr_to_skb(struct sk_buff *skb,

@@ -23,6 +23,20 @@ void rtun_napi_schedule(struct napi_struct *napi)
 	local_bh_enable();
 }
 
+/* Gives a context packets that are linked by next. */
+void rtun_napi_receive_list(struct napi_struct *napi, struct sk_buff_head *queue,
+			    struct sk_buff *first)
+{
+	struct sk_buff *skb, *next;
+
+	spin_lock_bh(&queue->lock);
+	skb_list_walk_safe(first, skb, next)
+		__skb_queue_tail(queue, skb);
+	spin_unlock(&queue->lock);
+	napi_schedule(napi);
+	local_bh_enable();
+}
+
 void rtun_napi_gro_receive(struct napi_struct *napi, struct sk_buff *skb)
 {
 	napi_gro_receive(napi, skb);

@@ -122,23 +122,25 @@ void rtun_netstats_free(struct pcpu_sw_netstats __percpu *stats)
 	free_percpu(stats);
 }
 
-void rtun_netstats_rx_add(struct pcpu_sw_netstats __percpu *stats, unsigned int len)
+void rtun_netstats_rx_add(struct pcpu_sw_netstats __percpu *stats, unsigned int packets,
+			  unsigned int len)
 {
 	struct pcpu_sw_netstats *here = get_cpu_ptr(stats);
 	unsigned long flags = u64_stats_update_begin_irqsave(&here->syncp);
 
-	u64_stats_inc(&here->rx_packets);
+	u64_stats_add(&here->rx_packets, packets);
 	u64_stats_add(&here->rx_bytes, len);
 	u64_stats_update_end_irqrestore(&here->syncp, flags);
 	put_cpu_ptr(stats);
 }
 
-void rtun_netstats_tx_add(struct pcpu_sw_netstats __percpu *stats, unsigned int len)
+void rtun_netstats_tx_add(struct pcpu_sw_netstats __percpu *stats, unsigned int packets,
+			  unsigned int len)
 {
 	struct pcpu_sw_netstats *here = get_cpu_ptr(stats);
 	unsigned long flags = u64_stats_update_begin_irqsave(&here->syncp);
 
-	u64_stats_inc(&here->tx_packets);
+	u64_stats_add(&here->tx_packets, packets);
 	u64_stats_add(&here->tx_bytes, len);
 	u64_stats_update_end_irqrestore(&here->syncp, flags);
 	put_cpu_ptr(stats);
@@ -183,4 +185,19 @@ int rtun_netif_receive_skb(struct sk_buff *skb)
 	ret = netif_receive_skb(skb);
 	local_bh_enable();
 	return ret;
+}
+
+/* Packets that are linked by next. */
+void rtun_netif_receive_skb_list(struct sk_buff *first)
+{
+	struct sk_buff *skb, *next;
+	LIST_HEAD(list);
+
+	skb_list_walk_safe(first, skb, next) {
+		skb_mark_not_on_list(skb);
+		list_add_tail(&skb->list, &list);
+	}
+	local_bh_disable();
+	netif_receive_skb_list(&list);
+	local_bh_enable();
 }

@@ -94,6 +94,26 @@ int rtun___ptr_ring_len(const struct ptr_ring *r)
 	return n;
 }
 
+void rtun_ptr_ring_consumer_lock(struct ptr_ring *r)
+{
+	spin_lock(&r->consumer_lock);
+}
+
+void rtun_ptr_ring_consumer_unlock(struct ptr_ring *r)
+{
+	spin_unlock(&r->consumer_lock);
+}
+
+void *rtun___ptr_ring_peek(struct ptr_ring *r)
+{
+	return __ptr_ring_peek(r);
+}
+
+void rtun___ptr_ring_discard_one(struct ptr_ring *r)
+{
+	__ptr_ring_discard_one(r);
+}
+
 void *rtun_ptr_ring_consume(struct ptr_ring *r)
 {
 	return ptr_ring_consume(r);

@@ -54,10 +54,10 @@ pub(crate) trait CharDevice: Sized + Send + Sync + 'static {
     /// The last reference to an open file goes. May sleep.
     fn release(queue: ARef<RingSock<Self>>);
 
-    /// Reads one packet. Sleeps only if not `nonblock`.
+    /// Reads packets. Sleeps only if not `nonblock`.
     fn read(queue: &RingSock<Self>, nonblock: bool, to: &mut IovIterDest<'_>) -> Result<usize>;
 
-    /// Writes one packet. Waits for the buffer's room only if not `nonblock`; may sleep for memory.
+    /// Writes packets. Waits for the buffer's room only if not `nonblock`; may sleep for memory.
     fn write(queue: &RingSock<Self>, nonblock: bool, from: &mut IovIterSource<'_>)
         -> Result<usize>;
 

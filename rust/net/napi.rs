@@ -10,6 +10,7 @@ use crate::net::netdevice::Driver;
 use crate::net::netdevice::NetDevice;
 use crate::net::rtnl::Rtnl;
 use crate::net::skbuff::SkBuff;
+use crate::net::skbuff::SkBuffList;
 use core::cell::Cell;
 use core::ffi::c_int;
 use core::ptr::NonNull;
@@ -158,6 +159,12 @@ impl Napi {
             bindings::skb_queue_tail(self.queue(), skb.into_raw());
             bindings::rtun_napi_schedule(self.napi());
         }
+    }
+
+    /// Gives packets to the context, in one go. Process context.
+    pub(crate) fn receive_list(&self, list: SkBuffList) {
+        // SAFETY: The packets are owned and given up. A context that is disabled keeps them.
+        unsafe { bindings::rtun_napi_receive_list(self.napi(), self.queue(), list.into_raw()) };
     }
 
     /// Takes a packet that waits for a disabled context.

@@ -11,6 +11,7 @@ use crate::bindings;
 use crate::net::rtnl::Rtnl;
 use core::ffi::c_void;
 use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 use kernel::error::to_result;
 use kernel::prelude::*;
@@ -129,6 +130,14 @@ impl<T: RingEntry> PtrRing<T> {
         NonNull::new(ptr).map(|ptr| unsafe { T::from_ptr(ptr) })
     }
 
+    /// Keeps other consumers out. Process context.
+    #[inline]
+    pub(crate) fn lock_consumer(&self) -> Consuming<'_, T> {
+        // SAFETY: The ring is initialised; the guard unlocks.
+        unsafe { bindings::rtun_ptr_ring_consumer_lock(self.as_raw()) };
+        Consuming(self, NotThreadSafe)
+    }
+
     /// Whether there is nothing to take. Process context.
     pub(crate) fn is_empty(&self) -> bool {
         // SAFETY: The ring is initialised; C takes the consumer lock.
@@ -207,6 +216,35 @@ impl<T: RingEntry> Drop for Producing<'_, T> {
     fn drop(&mut self) {
         // SAFETY: Taken in `PtrRing::lock_producer`.
         unsafe { bindings::rtun_ptr_ring_producer_unlock(self.0.as_raw()) };
+    }
+}
+
+/// The consumer lock of a ring.
+pub(crate) struct Consuming<'a, T: RingEntry>(&'a PtrRing<T>, NotThreadSafe);
+
+impl<T: RingEntry> Consuming<'_, T> {
+    /// Takes the oldest entry if it is one that is `wanted`.
+    #[inline]
+    pub(crate) fn consume_if(&self, wanted: impl FnOnce(&T) -> bool) -> Option<T> {
+        // SAFETY: The consumer lock is held.
+        let ptr = NonNull::new(unsafe { bindings::rtun___ptr_ring_peek(self.0.as_raw()) })?;
+        // SAFETY: The ring's entry stays under the lock. It is not dropped here, and it is taken
+        // only if the ring gives it up.
+        let entry = ManuallyDrop::new(unsafe { T::from_ptr(ptr) });
+        if !wanted(&entry) {
+            return None;
+        }
+        // SAFETY: The consumer lock is held, and there is an entry.
+        unsafe { bindings::rtun___ptr_ring_discard_one(self.0.as_raw()) };
+        Some(ManuallyDrop::into_inner(entry))
+    }
+}
+
+impl<T: RingEntry> Drop for Consuming<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: Taken in `PtrRing::lock_consumer`.
+        unsafe { bindings::rtun_ptr_ring_consumer_unlock(self.0.as_raw()) };
     }
 }
 

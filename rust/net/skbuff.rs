@@ -4,6 +4,10 @@
 //!
 //! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
 
+mod list;
+
+pub(crate) use list::SkBuffList;
+
 use crate::bindings;
 use crate::net::netdevice::Driver;
 use crate::net::netdevice::NetDevice;

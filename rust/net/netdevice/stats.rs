@@ -54,18 +54,18 @@ impl PerCpuTraffic {
         Ok(Self(ptr))
     }
 
-    /// Counts a received packet of `len` bytes. Any context but an NMI.
+    /// Counts received packets of `len` bytes together. Any context but an NMI.
     #[inline]
-    pub(crate) fn count_rx(&self, len: usize) {
+    pub(crate) fn count_rx(&self, packets: u32, len: usize) {
         // SAFETY: By the type invariant.
-        unsafe { bindings::rtun_netstats_rx_add(self.0.as_ptr(), len as u32) };
+        unsafe { bindings::rtun_netstats_rx_add(self.0.as_ptr(), packets, len as u32) };
     }
 
-    /// Counts a transmitted packet of `len` bytes. Any context but an NMI.
+    /// Counts transmitted packets of `len` bytes together. Any context but an NMI.
     #[inline]
-    pub(crate) fn count_tx(&self, len: usize) {
+    pub(crate) fn count_tx(&self, packets: u32, len: usize) {
         // SAFETY: By the type invariant.
-        unsafe { bindings::rtun_netstats_tx_add(self.0.as_ptr(), len as u32) };
+        unsafe { bindings::rtun_netstats_tx_add(self.0.as_ptr(), packets, len as u32) };
     }
 
     /// Takes a packet of `len` bytes back that was counted as transmitted and did not arrive.

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Parts of a caller's memory.
+//!
+//! C header: [`include/linux/uio.h`](srctree/include/linux/uio.h)
+
+use crate::bindings;
+use kernel::iov::IovIterDest;
+use kernel::iov::IovIterSource;
+use kernel::prelude::*;
+
+/// Memory of a caller, of which what was used is not seen any more.
+pub(crate) trait Iter {
+    /// Bytes that are left.
+    fn left(&self) -> usize;
+    /// The iterator, for C.
+    fn iov_iter(&mut self) -> *mut bindings::iov_iter;
+}
+
+impl Iter for IovIterSource<'_> {
+    #[inline]
+    fn left(&self) -> usize {
+        self.len()
+    }
+
+    #[inline]
+    fn iov_iter(&mut self) -> *mut bindings::iov_iter {
+        self.as_raw().cast()
+    }
+}
+
+impl Iter for IovIterDest<'_> {
+    #[inline]
+    fn left(&self) -> usize {
+        self.len()
+    }
+
+    #[inline]
+    fn iov_iter(&mut self) -> *mut bindings::iov_iter {
+        self.as_raw().cast()
+    }
+}
+
+/// Lets `f` see no more than the next `len` bytes. What it leaves of them stays.
+#[inline]
+pub(crate) fn limit<I: Iter, R>(iter: &mut I, len: usize, f: impl FnOnce(&mut I) -> R) -> R {
+    let hidden = iter.left().saturating_sub(len);
+    // SAFETY: The iterator is valid, and only gets shorter.
+    unsafe { bindings::rtun_iov_iter_truncate(iter.iov_iter(), len) };
+    let ret = f(iter);
+    // SAFETY: This many bytes more were there before.
+    unsafe { bindings::rtun_iov_iter_reexpand(iter.iov_iter(), hidden) };
+    ret
+}
+
+/// Lets `f` fill what it likes of `to`, which is as before if it fails.
+///
+/// # Errors
+///
+/// What `f` says.
+#[inline]
+pub(crate) fn fill<R>(
+    to: &mut IovIterDest<'_>,
+    f: impl FnOnce(&mut IovIterDest<'_>) -> Result<R>,
+) -> Result<R> {
+    let before = to.len();
+    f(to).inspect_err(|_| {
+        let filled = before.saturating_sub(to.len());
+        // SAFETY: This many bytes were filled since.
+        unsafe { to.revert(filled) };
+    })
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Packets that go somewhere together.
+
+use super::DropReason;
+use super::SkBuff;
+use crate::bindings;
+use core::mem::ManuallyDrop;
+use core::ptr;
+
+/// Packets in a row, linked by themselves.
+///
+/// # Invariants
+///
+/// `head` and what follows it, up to `tail`, are packets that the list owns; the last has no next.
+pub(crate) struct SkBuffList {
+    head: *mut bindings::sk_buff,
+    tail: *mut bindings::sk_buff,
+}
+
+impl SkBuffList {
+    /// An empty list.
+    pub(crate) const fn new() -> Self {
+        Self {
+            head: ptr::null_mut(),
+            tail: ptr::null_mut(),
+        }
+    }
+
+    /// Whether there is none.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.head.is_null()
+    }
+
+    /// Adds a packet behind the others.
+    #[inline]
+    pub(crate) fn push(&mut self, skb: SkBuff) {
+        let skb = skb.into_raw();
+        // SAFETY: The packet is owned, and so is the last of the list: both are nobody else's to
+        // link.
+        unsafe {
+            (*skb).__bindgen_anon_1.__bindgen_anon_1.next = ptr::null_mut();
+            if self.head.is_null() {
+                self.head = skb;
+            } else {
+                (*self.tail).__bindgen_anon_1.__bindgen_anon_1.next = skb;
+            }
+        }
+        // INVARIANT: The packet is the last one, and has no next.
+        self.tail = skb;
+    }
+
+    /// Gives the packets, linked by `next`, to C. Null if there is none.
+    pub(in crate::net) fn into_raw(self) -> *mut bindings::sk_buff {
+        ManuallyDrop::new(self).head
+    }
+
+    /// Frees the packets as delivered, in bulk.
+    pub(crate) fn consume(self) {
+        self.drop_with(DropReason(bindings::skb_drop_reason_SKB_CONSUMED));
+    }
+
+    /// Frees the packets as dropped for `reason`, in bulk.
+    pub(crate) fn drop_with(self, reason: DropReason) {
+        // SAFETY: The packets are owned, linked, and given up.
+        unsafe { bindings::kfree_skb_list_reason(self.into_raw(), reason.0) };
+    }
+
+    /// Hands the packets to the stack as received, in one go. Process context.
+    pub(crate) fn receive(self) {
+        // SAFETY: The packets are owned, linked, and given up; each has a device by
+        // `SkBuff::came_from_*`, or is dropped by the stack.
+        unsafe { bindings::rtun_netif_receive_skb_list(self.into_raw()) };
+    }
+}
+
+impl Drop for SkBuffList {
+    fn drop(&mut self) {
+        // SAFETY: The packets are owned, linked, and not used again.
+        unsafe { bindings::kfree_skb_list_reason(self.head, DropReason::NOT_SPECIFIED.0) };
+    }
+}
