@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What a filter keeps from readers, and which of them a program chooses. */
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 #include <linux/filter.h>
@@ -350,6 +352,57 @@ TEST_F(classic, of_another_process)
 			     !says_nofilter(fd));
 	close(fd);
 	EXPECT_EQ(0, link_delete(link_index("ours")));
+}
+
+/* Sends until it is told to stop. */
+struct sender {
+	struct flows *flows;
+	atomic_bool stop;
+	uint32_t sent;
+	int err;
+	pthread_t thread;
+};
+
+static void *sender_main(void *arg)
+{
+	struct sender *sender = arg;
+
+	while (!sender->stop && !sender->err) {
+		sender->err = flows_send(sender->flows,
+					 flow_nth(sender->sent % 64),
+					 sender->sent);
+		sender->sent += !sender->err;
+	}
+	return NULL;
+}
+
+/*
+ * A packet is still in the old filter, which is as long as can be, when another
+ * one takes its place.
+ */
+TEST_F(classic, replaced_while_it_runs)
+{
+	static struct sock_filter code[BPF_MAXINSNS];
+	struct flows *flows = &self->flows;
+	struct sender sender = { .flows = flows };
+	int n;
+
+	for (n = 0; n < BPF_MAXINSNS - 1; n++)
+		code[n] = (struct sock_filter)BPF_STMT(BPF_ALU | BPF_ADD |
+						       BPF_K, 1);
+	code[n] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, 0);
+	ASSERT_EQ(0, set_classic(flows->fd[0], code, BPF_MAXINSNS));
+	ASSERT_EQ(0, pthread_create(&sender.thread, NULL, sender_main,
+				    &sender));
+	for (n = 0; n < 30; n++) {
+		EXPECT_EQ(0, set_classic(flows->fd[n % FLOW_QUEUES], code,
+					 BPF_MAXINSNS));
+	}
+	sender.stop = true;
+	pthread_join(sender.thread, NULL);
+	EXPECT_EQ(0, sender.err);
+	EXPECT_LT(0, sender.sent);
+	EXPECT_EQ(sender.sent, flows_dropped(flows));
 }
 
 TEST_F(classic, not_of_tun)

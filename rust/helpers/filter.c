@@ -15,3 +15,19 @@ u32 rtun_bpf_prog_run(const struct bpf_prog *prog, struct sk_buff *skb)
 {
 	return bpf_prog_run_save_cb(prog, skb);
 }
+
+static void free_classic(struct rcu_head *rcu)
+{
+	struct bpf_prog_aux *aux = container_of(rcu, struct bpf_prog_aux, rcu);
+
+	bpf_prog_destroy(aux->prog);
+}
+
+/* bpf_prog_destroy() leaves it to its caller to wait for who runs a classic program. */
+void rtun_bpf_prog_release_rcu(struct bpf_prog *prog)
+{
+	if (prog->type == BPF_PROG_TYPE_SOCKET_FILTER)
+		bpf_prog_put(prog);
+	else
+		call_rcu(&prog->aux->rcu, free_classic);
+}

@@ -25,6 +25,7 @@ kuid_t rtun_current_euid(void);
 /* filter.c */
 struct bpf_prog *rtun_bpf_prog_get_socket_filter(u32 fd);
 u32 rtun_bpf_prog_run(const struct bpf_prog *prog, struct sk_buff *skb);
+void rtun_bpf_prog_release_rcu(struct bpf_prog *prog);
 
 /* fs.c */
 void rtun_f_setown_current(struct file *file);

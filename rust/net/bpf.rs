@@ -54,8 +54,8 @@ impl Prog {
 
 impl Drop for Prog {
     fn drop(&mut self) {
-        // SAFETY: The reference is owned. Memory that RCU readers may use is kept by C.
-        unsafe { bindings::bpf_prog_destroy(self.0) };
+        // SAFETY: The reference is owned. C keeps the memory for those who run the program now.
+        unsafe { bindings::rtun_bpf_prog_release_rcu(self.0) };
     }
 }
 
