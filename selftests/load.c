@@ -15,6 +15,7 @@
 #include <linux/if_link.h>
 #include <linux/if_packet.h>
 #include <linux/ip.h>
+#include <linux/pkt_sched.h>
 #include <linux/udp.h>
 
 #include "load.h"
@@ -27,6 +28,7 @@
 #define MAX_EVENTS	16
 #define STALL_MS	200
 #define SETTLE_MS	1000
+#define HANDLE		(1 << 16)	/* of the queueing discipline */
 
 /* Behind the UDP header. */
 struct mark {
@@ -103,17 +105,28 @@ static size_t build(uint8_t *buf, const struct load *load, uint32_t flow)
 				  sizeof(mark));
 }
 
+static void note_time(atomic_long *slowest, int64_t start)
+{
+	int64_t took = now_ms() - start;
+
+	if (took > *slowest)
+		*slowest = took;
+}
+
 /* A packet that the stack gave to the driver counts, whatever became of it. */
 static void send_one(struct load_sender *sender, uint8_t *buf, size_t len,
 		     struct load_flow *flow)
 {
 	struct load *load = sender->load;
 	uint32_t number = flow->next;
+	int64_t start;
 	int ret;
 
 	memcpy(buf + len - sizeof(number), &number, sizeof(number));
 	pthread_rwlock_rdlock(&load->sending);
+	start = now_ms();
 	ret = packet_send(sender->sock, load->index, ETH_P_IP, buf, len);
+	note_time(&load->slowest_send, start);
 	pthread_rwlock_unlock(&load->sending);
 	if (ret >= 0 || (ret == -ENOBUFS && sender->direct)) {
 		flow->next++;
@@ -180,12 +193,15 @@ static void got(struct load *load, int slot, const uint8_t *buf, ssize_t len)
 static void drain(struct load *load, int slot)
 {
 	uint8_t buf[256];
+	int64_t start;
 	ssize_t len;
 	int n;
 
 	pthread_rwlock_rdlock(&load->slot[slot].lock);
 	for (n = 0; n < BURST && load->slot[slot].fd >= 0; n++) {
+		start = now_ms();
 		len = read_ret(load->slot[slot].fd, buf, sizeof(buf));
+		note_time(&load->slowest_read, start);
 		if (len < 0)
 			break;
 		got(load, slot, buf, len);
@@ -368,6 +384,20 @@ int load_attach(struct load *load, int slot)
 	return slot_queue(load, slot, IFF_ATTACH_QUEUE, SLOT_ACTIVE);
 }
 
+/*
+ * With IFF_BACKPRESSURE packets wait there: for each queue one that has room for
+ * all that may be under way.
+ */
+static int add_qdiscs(struct load *load)
+{
+	int i, err = qdisc_set(load->index, TC_H_ROOT, HANDLE, "mq", 0);
+
+	for (i = 1; !err && i <= load->queues; i++)
+		err = qdisc_set(load->index, HANDLE | i, 0, "pfifo",
+				load->window + LOAD_SENDERS);
+	return err;
+}
+
 static int device_start(struct load *load, uint32_t txqlen)
 {
 	int err, i;
@@ -379,6 +409,8 @@ static int device_start(struct load *load, uint32_t txqlen)
 	}
 	load->index = tun_index(load->slot[0].fd);
 	err = link_set_u32(load->index, IFLA_TXQLEN, txqlen);
+	if (!err && load->window && (load->flags & IFF_BACKPRESSURE))
+		err = add_qdiscs(load);
 	return err ? err : link_up(load->index, true);
 }
 
@@ -389,7 +421,9 @@ static int sender_start(struct load *load, int id)
 
 	sender->load = load;
 	sender->id = id;
-	sender->direct = load->direct || (id & 1);
+	/* A packet that finds the transmit queue stopped would go uncounted. */
+	sender->direct = (load->direct || (id & 1)) &&
+			 !(load->flags & IFF_BACKPRESSURE);
 	sender->sock = packet_socket(load->index, 0);
 	if (sender->sock < 0)
 		return sender->sock;

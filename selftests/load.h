@@ -66,6 +66,7 @@ struct load {
 	atomic_int room;	/* of the window, at the moment */
 	atomic_bool stop_senders, stop_reader;
 	atomic_long took_ns;	/* the last call that changed a queue */
+	atomic_long slowest_send, slowest_read;	/* calls, in ms */
 	atomic_long sent, received, dropped, written_off;
 	atomic_long reordered, refused, alien;
 	struct load_late late[LOAD_LATE];	/* the first few */

@@ -3,11 +3,12 @@
  * A storm of queues and devices that come and go.
  *
  * accounting: queues come and go under traffic in both directions, and each
- * packet is read, received or counted as dropped. chaos: everything at once,
- * devices and namespaces too. Nobody may block, and at the end nothing may be
- * left: no reference of the module, no socket, no memory.
+ * packet is read, received or counted as dropped; in some variants something
+ * else is changed meanwhile. chaos: everything at once, devices and namespaces
+ * too. Nobody may block, and at the end nothing may be left: no reference of the
+ * module, no socket, no memory.
  *
- * STORM_SECONDS: how long each (5). STORM_SEED: what to repeat.
+ * STORM_SECONDS: how long each (3). STORM_SEED: what to repeat.
  */
 #include <errno.h>
 #include <sched.h>
@@ -15,8 +16,11 @@
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
+#include <linux/filter.h>
 #include <linux/if_ether.h>
+#include <linux/ip.h>
 
+#include "bpf.h"
 #include "kmod.h"
 #include "load.h"
 #include "rtnl.h"
@@ -35,7 +39,7 @@ static int64_t storm_ms(void)
 {
 	const char *text = getenv("STORM_SECONDS");
 
-	return (text && *text ? atoi(text) : 5) * 1000LL;
+	return (text && *text ? atoi(text) : 3) * 1000LL;
 }
 
 static unsigned int storm_seed(void)
@@ -72,6 +76,66 @@ static int baseline_get(struct baseline *before)
 	return before->sockets < 0 ? before->sockets : slabs_get(&before->slabs);
 }
 
+/* What else an actor changes by a file of the device. */
+
+static int change_length(struct load *load, int fd, unsigned int random)
+{
+	return load_resize(load, 1 + random % 512);
+}
+
+/* From one packet on its way, to no limit at all. */
+static int change_sndbuf(struct load *load, int fd, unsigned int random)
+{
+	static const int sizes[] = { 1, 2000, 100000, INT32_MAX };
+
+	return tun_ioctl_ptr(fd, TUNSETSNDBUF,
+			     &sizes[random % ARRAY_SIZE(sizes)]);
+}
+
+/* A program that says the same of all packets, or none for a negative value. */
+static int change_program(int fd, unsigned long cmd, int value)
+{
+	int err, prog = -1;
+
+	if (value >= 0) {
+		prog = bpf_load_constant(BPF_PROG_TYPE_SOCKET_FILTER, value);
+		if (prog < 0)
+			return prog;
+	}
+	err = tun_ioctl_ptr(fd, cmd, &prog);
+	close(prog);
+	return err;
+}
+
+/* Flows of which one bit of the source port is set, or all. */
+static int change_filter(struct load *load, int fd, unsigned int random)
+{
+	static struct sock_filter half[] = {
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS,
+			 ETH_HLEN + sizeof(struct iphdr)),
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 4, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 0xffff),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+	};
+	struct sock_fprog prog = { .len = ARRAY_SIZE(half), .filter = half };
+
+	switch (random % 4) {
+	case 0:
+		return tun_ioctl_ptr(fd, TUNATTACHFILTER, &prog);
+	case 1:
+		return tun_ioctl(fd, TUNDETACHFILTER, 0);
+	default:
+		return change_program(fd, TUNSETFILTEREBPF,
+				      random & 1 ? 0xffff : -1);
+	}
+}
+
+static int change_steering(struct load *load, int fd, unsigned int random)
+{
+	return change_program(fd, TUNSETSTEERINGEBPF,
+			      (int)(random % (QUEUES + 1)) - 1);
+}
+
 FIXTURE(accounting)
 {
 	struct load load;
@@ -83,7 +147,9 @@ FIXTURE_VARIANT(accounting)
 {
 	int flags;
 	bool direct;	/* no queueing discipline, which may drop, too */
-	bool resize;
+	int ring;	/* packets in each, or 0: 256 */
+	int (*also)(struct load *load, int fd, unsigned int random);
+	bool moves;	/* flows, so that their order is not kept */
 };
 
 FIXTURE_VARIANT_ADD(accounting, tun)
@@ -100,7 +166,43 @@ FIXTURE_VARIANT_ADD(accounting, resize)
 {
 	.flags = IFF_TUN,
 	.direct = true,
-	.resize = true,
+	.also = change_length,
+};
+
+FIXTURE_VARIANT_ADD(accounting, napi)
+{
+	.flags = IFF_TUN | IFF_NAPI,
+};
+
+FIXTURE_VARIANT_ADD(accounting, napi_frags)
+{
+	.flags = IFF_TAP | IFF_NAPI | IFF_NAPI_FRAGS,
+	.also = change_sndbuf,
+};
+
+FIXTURE_VARIANT_ADD(accounting, sndbuf)
+{
+	.flags = IFF_TUN,
+	.also = change_sndbuf,
+};
+
+FIXTURE_VARIANT_ADD(accounting, filter)
+{
+	.flags = IFF_TAP,
+	.also = change_filter,
+};
+
+FIXTURE_VARIANT_ADD(accounting, steering)
+{
+	.flags = IFF_TUN,
+	.also = change_steering,
+	.moves = true,
+};
+
+FIXTURE_VARIANT_ADD(accounting, backpressure)
+{
+	.flags = IFF_TUN | IFF_BACKPRESSURE,
+	.ring = 16,
 };
 
 FIXTURE_SETUP(accounting)
@@ -108,8 +210,8 @@ FIXTURE_SETUP(accounting)
 	ASSERT_EQ(0, ns_enter());
 	ASSERT_EQ(0, warm_up());
 	ASSERT_EQ(0, baseline_get(&self->before));
-	ASSERT_EQ(0, load_start(&self->load, variant->flags, QUEUES, 256, 1024,
-				variant->direct));
+	ASSERT_EQ(0, load_start(&self->load, variant->flags, QUEUES,
+				variant->ring ?: 256, 1024, variant->direct));
 }
 
 FIXTURE_TEARDOWN(accounting)
@@ -120,7 +222,7 @@ struct actor {
 	struct load *load;
 	unsigned int random;
 	int64_t end, slowest;
-	bool resize;
+	int (*also)(struct load *load, int fd, unsigned int random);
 	long changes, errors;
 	int error;
 	pthread_t thread;
@@ -156,8 +258,8 @@ static void *actor_main(void *arg)
 		int slot = r % QUEUES;
 
 		pthread_mutex_lock(&load->slot[slot].change);
-		if (actor->resize && !(r >> 8 & 7))
-			err = load_resize(load, 1 + (r >> 16) % 512);
+		if (actor->also && !(r >> 8 & 3) && load->slot[slot].fd >= 0)
+			err = actor->also(load, load->slot[slot].fd, r >> 16);
 		else
 			err = change_slot(actor, slot);
 		pthread_mutex_unlock(&load->slot[slot].change);
@@ -177,7 +279,8 @@ struct writer {
 	struct load *load;
 	unsigned int random;
 	int64_t end, slowest;
-	long written, errors;
+	long written, errors, refused;
+	bool limited;		/* by a send buffer */
 	int error;
 	pthread_t thread;
 };
@@ -194,6 +297,13 @@ static size_t build_write(struct writer *writer, uint8_t *buf)
 	return head + packet_udp4(buf + head, flow_nth(LOAD_FLOWS + n), "", 1);
 }
 
+/* A detached queue whose NAPI is off; a send buffer that is full. */
+static bool may_refuse(const struct writer *writer, int ret)
+{
+	return (ret == -EBUSY && (writer->load->flags & IFF_NAPI)) ||
+	       (ret == -EAGAIN && writer->limited);
+}
+
 static void write_one(struct writer *writer, struct load_slot *slot)
 {
 	uint8_t packet[128];
@@ -205,6 +315,10 @@ static void write_one(struct writer *writer, struct load_slot *slot)
 		writer->slowest = now_ms() - start;
 	if (ret == len) {
 		writer->written++;
+		return;
+	}
+	if (may_refuse(writer, ret)) {
+		writer->refused++;
 		return;
 	}
 	writer->errors++;
@@ -229,7 +343,9 @@ static void *writer_main(void *arg)
 }
 
 static int storm_begin(struct load *load, struct actor *actor,
-		       struct writer *writer, bool resize)
+		       struct writer *writer,
+		       int (*also)(struct load *load, int fd,
+				   unsigned int random))
 {
 	unsigned int seed = storm_seed();
 	int64_t end = now_ms() + storm_ms();
@@ -238,13 +354,14 @@ static int storm_begin(struct load *load, struct actor *actor,
 	for (i = 0; !err && i < ACTORS; i++) {
 		actor[i] = (struct actor){
 			.load = load, .random = seed + i, .end = end,
-			.resize = resize,
+			.also = also,
 		};
 		err = -pthread_create(&actor[i].thread, NULL, actor_main,
 				      &actor[i]);
 	}
 	*writer = (struct writer){
 		.load = load, .random = seed + i, .end = end,
+		.limited = also == change_sndbuf,
 	};
 	return err ? err : -pthread_create(&writer->thread, NULL, writer_main,
 					   writer);
@@ -263,10 +380,19 @@ static void storm_end(struct __test_metadata *_metadata, struct actor *actor,
 		EXPECT_LT(actor[i].slowest, BOUND_MS);
 	}
 	pthread_join(writer->thread, NULL);
-	printf("# %ld written, the slowest took %lld ms\n", writer->written,
-	       (long long)writer->slowest);
+	printf("# %ld written, %ld refused, the slowest took %lld ms\n",
+	       writer->written, writer->refused, (long long)writer->slowest);
 	EXPECT_EQ(0, writer->errors) TH_LOG("%d", writer->error);
 	EXPECT_LT(writer->slowest, BOUND_MS);
+}
+
+/* Those who send and read. */
+static void load_bounded(struct __test_metadata *_metadata, struct load *load)
+{
+	printf("# the slowest send took %ld ms, read %ld ms\n",
+	       (long)load->slowest_send, (long)load->slowest_read);
+	EXPECT_LT(load->slowest_send, BOUND_MS);
+	EXPECT_LT(load->slowest_read, BOUND_MS);
 }
 
 /* All is as it was. */
@@ -284,18 +410,19 @@ TEST_F_TIMEOUT(accounting, every_packet, LONG_TIME)
 	struct writer writer;
 	struct link_info info;
 
-	ASSERT_EQ(0, storm_begin(&self->load, actor, &writer,
-				 variant->resize));
+	ASSERT_EQ(0, storm_begin(&self->load, actor, &writer, variant->also));
 	storm_end(_metadata, actor, &writer);
 	ASSERT_EQ(0, load_settle(&self->load, result));
 	ASSERT_EQ(0, link_get(self->load.index, &info));
 	ASSERT_EQ(0, load_stop(&self->load));
 	load_report(&self->load, result, "rtun");
+	load_bounded(_metadata, &self->load);
 	EXPECT_EQ(0, result->uncounted);
 	EXPECT_EQ(result->received, (long)info.stats.tx_packets);
 	EXPECT_EQ(writer.written, (long)info.stats.rx_packets);
 	EXPECT_EQ(0, (long)info.stats.rx_dropped);
-	EXPECT_EQ(0, result->reordered);
+	if (!variant->moves)
+		EXPECT_EQ(0, result->reordered);
 	EXPECT_EQ(0, self->load.alien);
 	EXPECT_LT(0, result->received);
 	EXPECT_LT(0, writer.written);

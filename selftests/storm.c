@@ -10,21 +10,27 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+#include <linux/filter.h>
 #include <linux/if_link.h>
 
+#include "bpf.h"
 #include "rtnl.h"
 #include "storm.h"
 
 #define NAMES	3
 
+#define ARRAY_SIZE(array)	(sizeof(array) / sizeof(*(array)))
+
 const char *const storm_op_name[STORM_OPS] = {
 	[OP_OPEN] = "open", [OP_CLOSE] = "close", [OP_DETACH] = "detach",
 	[OP_ATTACH] = "attach", [OP_PERSIST] = "persist", [OP_OWNER] = "owner",
-	[OP_GROUP] = "group", [OP_GETIFF] = "getiff", [OP_READ] = "read",
-	[OP_WRITE] = "write", [OP_POLL] = "poll", [OP_DELETE] = "delete",
-	[OP_MTU] = "mtu", [OP_TXQLEN] = "txqlen", [OP_UP] = "up",
-	[OP_DOWN] = "down", [OP_MOVE] = "move", [OP_RENAME] = "rename",
-	[OP_SIGNAL] = "signal", [OP_SEND] = "send", [OP_WAIT] = "wait",
+	[OP_GROUP] = "group", [OP_GETIFF] = "getiff", [OP_SNDBUF] = "sndbuf",
+	[OP_CLASSIC] = "classic", [OP_FILTER] = "filter", [OP_STEER] = "steer",
+	[OP_READ] = "read", [OP_WRITE] = "write", [OP_POLL] = "poll",
+	[OP_DELETE] = "delete", [OP_MTU] = "mtu", [OP_TXQLEN] = "txqlen",
+	[OP_UP] = "up", [OP_DOWN] = "down", [OP_MOVE] = "move",
+	[OP_RENAME] = "rename", [OP_SIGNAL] = "signal", [OP_SEND] = "send",
+	[OP_WAIT] = "wait",
 };
 
 unsigned int storm_random(unsigned int *state)
@@ -55,7 +61,7 @@ static bool expected(int err)
 	};
 	int i;
 
-	for (i = 0; i < sizeof(errors) / sizeof(*errors); i++) {
+	for (i = 0; i < ARRAY_SIZE(errors); i++) {
 		if (err == -errors[i])
 			return true;
 	}
@@ -92,7 +98,11 @@ static long end(struct storm_thread *self, long ret)
 /* Binds to one of the names; which is TUN and which TAP is fixed, mostly. */
 static int bind_any(struct storm_thread *self, int fd)
 {
-	static const int extra[] = { 0, 0, 0, 0, IFF_NO_PI, IFF_TUN_EXCL };
+	static const int extra[] = {
+		0, 0, 0, 0, 0, IFF_NO_PI, IFF_TUN_EXCL, IFF_NAPI, IFF_NAPI,
+		IFF_NAPI | IFF_NAPI_FRAGS, IFF_BACKPRESSURE,
+		IFF_BACKPRESSURE | IFF_NAPI,
+	};
 	unsigned int n = pick(self, NAMES);
 	int flags = n & 1 ? IFF_TAP : IFF_TUN;
 	char name[IFNAMSIZ];
@@ -100,7 +110,8 @@ static int bind_any(struct storm_thread *self, int fd)
 	name_of(name, n);
 	if (pick(self, 16))
 		flags |= IFF_MULTI_QUEUE;
-	return tun_set_iff(fd, name, flags | extra[pick(self, 6)]);
+	return tun_set_iff(fd, name,
+			   flags | extra[pick(self, ARRAY_SIZE(extra))]);
 }
 
 static void op_open(struct storm_thread *self, struct storm_slot *slot)
@@ -125,6 +136,32 @@ static void op_close(struct storm_thread *self, struct storm_slot *slot)
 	pthread_rwlock_unlock(&slot->lock);
 }
 
+/* From one packet on its way, to no limit at all. */
+static long set_sndbuf(struct storm_thread *self, int fd)
+{
+	static const int sizes[] = { 1, 4096, 100000, INT32_MAX };
+
+	return tun_ioctl_ptr(fd, TUNSETSNDBUF,
+			     &sizes[pick(self, ARRAY_SIZE(sizes))]);
+}
+
+/* A filter that cuts packets, or none. */
+static long set_classic(struct storm_thread *self, int fd)
+{
+	struct sock_filter code = BPF_STMT(BPF_RET | BPF_K, 30);
+	struct sock_fprog prog = { .len = 1, .filter = &code };
+
+	return pick(self, 2) ? tun_ioctl_ptr(fd, TUNATTACHFILTER, &prog) :
+	       tun_ioctl(fd, TUNDETACHFILTER, 0);
+}
+
+static long set_program(struct storm_thread *self, unsigned long cmd, int fd)
+{
+	int prog = pick(self, 2) ? self->storm->prog : -1;
+
+	return tun_ioctl_ptr(fd, cmd, &prog);
+}
+
 static long ioctl_op(struct storm_thread *self, enum storm_op op, int fd)
 {
 	char name[IFNAMSIZ];
@@ -140,6 +177,14 @@ static long ioctl_op(struct storm_thread *self, enum storm_op op, int fd)
 		return tun_ioctl(fd, TUNSETOWNER, pick(self, 3) * 1000);
 	case OP_GROUP:
 		return tun_ioctl(fd, TUNSETGROUP, pick(self, 3) * 1000);
+	case OP_SNDBUF:
+		return set_sndbuf(self, fd);
+	case OP_CLASSIC:
+		return set_classic(self, fd);
+	case OP_FILTER:
+		return set_program(self, TUNSETFILTEREBPF, fd);
+	case OP_STEER:
+		return set_program(self, TUNSETSTEERINGEBPF, fd);
 	default:
 		return tun_name(fd, name);
 	}
@@ -246,13 +291,20 @@ static void act(struct storm_thread *self)
 		op_signal(self);
 }
 
-/* Waits as programs do, until the device goes. */
-static void read_until_gone(struct storm_thread *self)
+/*
+ * Waits as programs do, until the device goes. Who writes waits for room in the
+ * send buffer, which the stack makes without anybody's help.
+ */
+static void use_until_gone(struct storm_thread *self)
 {
 	uint8_t buf[2048];
 	long ret;
 
 	do {
+		if (!pick(self, 4)) {
+			begin(self, OP_WRITE);
+			end(self, io_op(self, OP_WRITE, self->own.fd));
+		}
 		if (pick(self, 2))
 			wait_events(self->own.fd, POLLIN, -1);
 		begin(self, OP_WAIT);
@@ -274,7 +326,7 @@ static void reader(struct storm_thread *self)
 	pthread_rwlock_wrlock(&self->own.lock);
 	self->own.fd = fd;
 	pthread_rwlock_unlock(&self->own.lock);
-	read_until_gone(self);
+	use_until_gone(self);
 	op_close(self, &self->own);
 }
 
@@ -307,7 +359,9 @@ static void *thread_main(void *arg)
 		storm->running--;
 		return NULL;
 	}
+	/* What waits in a qdisc takes room in it: it must not wait for that. */
 	sock = packet_socket(0, 0);
+	fcntl(sock, F_SETFL, O_NONBLOCK);
 	while (!storm->stop) {
 		if (role < STORM_ACTORS)
 			act(self);
@@ -362,6 +416,9 @@ int storm_start(struct storm *storm, unsigned int seed)
 	memset(storm, 0, sizeof(*storm));
 	sigaction(SIGUSR1, &action, NULL);
 	err = spaces_init(storm);
+	storm->prog = bpf_load_constant(BPF_PROG_TYPE_SOCKET_FILTER, 1 << 16);
+	if (!err && storm->prog < 0)
+		err = storm->prog;
 	for (i = 0; i < STORM_SLOTS; i++)
 		slot_init(&storm->slot[i]);
 	for (i = 0; i < STORM_THREADS; i++) {
@@ -449,5 +506,6 @@ int storm_stop(struct storm *storm)
 	pthread_join(thread, NULL);
 	for (i = 0; i < STORM_SPACES; i++)
 		close(storm->space[i]);
+	close(storm->prog);
 	return 0;
 }

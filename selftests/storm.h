@@ -21,9 +21,9 @@
 
 enum storm_op {
 	OP_OPEN, OP_CLOSE, OP_DETACH, OP_ATTACH, OP_PERSIST, OP_OWNER, OP_GROUP,
-	OP_GETIFF, OP_READ, OP_WRITE, OP_POLL, OP_DELETE, OP_MTU, OP_TXQLEN,
-	OP_UP, OP_DOWN, OP_MOVE, OP_RENAME, OP_SIGNAL, OP_SEND, OP_WAIT,
-	STORM_OPS
+	OP_GETIFF, OP_SNDBUF, OP_CLASSIC, OP_FILTER, OP_STEER, OP_READ,
+	OP_WRITE, OP_POLL, OP_DELETE, OP_MTU, OP_TXQLEN, OP_UP, OP_DOWN,
+	OP_MOVE, OP_RENAME, OP_SIGNAL, OP_SEND, OP_WAIT, STORM_OPS
 };
 
 extern const char *const storm_op_name[STORM_OPS];
@@ -47,6 +47,7 @@ struct storm_thread {
 
 struct storm {
 	int space[STORM_SPACES];
+	int prog;		/* which takes all and chooses the first queue */
 	atomic_bool stop;
 	atomic_int running;
 	struct storm_slot slot[STORM_SLOTS];
