@@ -72,6 +72,7 @@ static const u32 RTUN_IOC_GETBATCH = RTUN_GETBATCH;
 static const size_t RTUN_MAX_SKB_FRAGS = MAX_SKB_FRAGS;
 static const size_t RTUN_ETH_MAX_MTU = ETH_MAX_MTU;
 static const int RTUN_NET_XMIT_DROP = NET_XMIT_DROP;
+static const u32 RTUN_XDP_XMIT_FLAGS_MASK = XDP_XMIT_FLAGS_MASK;
 static const int RTUN_FDDI_K_ALEN = FDDI_K_ALEN;
 static const int RTUN_HIPPI_ALEN = HIPPI_ALEN;
 static const int RTUN_FC_ALEN = FC_ALEN;
@@ -94,6 +95,7 @@ static const netdev_features_t RTUN_NETIF_F_GSO_UDP_TUNNEL_CSUM = NETIF_F_GSO_UD
 	static const size_t RTUN_SIZEOF_##type = sizeof(struct type)
 
 RTUN_SIZEOF(attribute_group);
+RTUN_SIZEOF(bpf_net_context);
 RTUN_SIZEOF(device_attribute);
 RTUN_SIZEOF(ethtool_link_ksettings);
 RTUN_SIZEOF(ethtool_ops);
@@ -102,6 +104,7 @@ RTUN_SIZEOF(miscdevice);
 RTUN_SIZEOF(napi_struct);
 RTUN_SIZEOF(net_device);
 RTUN_SIZEOF(net_device_ops);
+RTUN_SIZEOF(netdev_bpf);
 RTUN_SIZEOF(netdev_queue_stats_rx);
 RTUN_SIZEOF(netdev_queue_stats_tx);
 RTUN_SIZEOF(netdev_stat_ops);
@@ -115,4 +118,6 @@ RTUN_SIZEOF(sock);
 RTUN_SIZEOF(socket);
 RTUN_SIZEOF(virtio_net_hdr_v1_hash_tunnel);
 RTUN_SIZEOF(wait_queue_entry);
+RTUN_SIZEOF(xdp_buff);
 RTUN_SIZEOF(xdp_frame);
+RTUN_SIZEOF(xdp_rxq_info);

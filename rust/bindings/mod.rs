@@ -40,6 +40,7 @@ macro_rules! assert_sizes {
 
 assert_sizes! {
     RTUN_SIZEOF_attribute_group == attribute_group,
+    RTUN_SIZEOF_bpf_net_context == bpf_net_context,
     RTUN_SIZEOF_device_attribute == device_attribute,
     RTUN_SIZEOF_ethtool_link_ksettings == ethtool_link_ksettings,
     RTUN_SIZEOF_ethtool_ops == ethtool_ops,
@@ -48,6 +49,7 @@ assert_sizes! {
     RTUN_SIZEOF_napi_struct == napi_struct,
     RTUN_SIZEOF_net_device == net_device,
     RTUN_SIZEOF_net_device_ops == net_device_ops,
+    RTUN_SIZEOF_netdev_bpf == netdev_bpf,
     RTUN_SIZEOF_netdev_queue_stats_rx == netdev_queue_stats_rx,
     RTUN_SIZEOF_netdev_queue_stats_tx == netdev_queue_stats_tx,
     RTUN_SIZEOF_netdev_stat_ops == netdev_stat_ops,
@@ -60,5 +62,7 @@ assert_sizes! {
     RTUN_SIZEOF_sock == sock,
     RTUN_SIZEOF_socket == socket,
     RTUN_SIZEOF_wait_queue_entry == wait_queue_entry,
+    RTUN_SIZEOF_xdp_buff == xdp_buff,
     RTUN_SIZEOF_xdp_frame == xdp_frame,
+    RTUN_SIZEOF_xdp_rxq_info == xdp_rxq_info,
 }

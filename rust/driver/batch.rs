@@ -15,6 +15,7 @@ use super::rx::Refusal;
 use super::stats::RxDrop;
 use super::tx;
 use super::vnet::VnetLayout;
+use super::xdp;
 use crate::net::if_tun::Packet;
 use crate::net::iov;
 use crate::net::sched;
@@ -203,7 +204,7 @@ fn take_frame(
                 Refusal::BadHeader => Stop::BAD_FRAME,
             })?;
         let len = from.len();
-        let mut skb = SkBuff::from_iter(from, len, queue.headroom.get()).map_err(Stop::dropped)?;
+        let mut skb = SkBuff::from_iter(from, len, xdp::headroom(queue)).map_err(Stop::dropped)?;
         rx::charge(queue, &mut skb);
         Ok(Written {
             skb,
@@ -265,10 +266,13 @@ fn hand_up(
         match rx::identify(packet.skb, &user, layout.flags(), packet.headers) {
             Ok(mut skb) => {
                 rx::mark(&mut skb, queue, &user);
-                list.push(skb);
-                count += 1;
-                bytes += packet.len;
+                // What a program keeps, went.
                 size += packet.size;
+                if let Some(skb) = xdp::look(queue, &user, skb) {
+                    list.push(skb);
+                    count += 1;
+                    bytes += packet.len;
+                }
             }
             Err(refusal) => {
                 result = Err(match refusal {
@@ -281,7 +285,7 @@ fn hand_up(
     }
     packets.for_each(|packet| packet.skb.consume());
     if list.is_empty() {
-        return (0, result);
+        return (size, result);
     }
     match &user.napi {
         None => list.receive(),

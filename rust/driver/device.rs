@@ -48,6 +48,8 @@ use crate::net::security::TunSecurity;
 use crate::net::skbuff::SkBuff;
 use crate::net::skbuff::SkBuffRef;
 use crate::net::sysfs::Group;
+use crate::net::xdp;
+use crate::net::xdp::XdpFrames;
 use kernel::prelude::*;
 use kernel::sync::aref::ARef;
 use kernel::sync::atomic::Atomic;
@@ -85,6 +87,8 @@ pub(crate) struct Device {
     pub(super) filters: Filters,
     /// Chooses the queue of a packet, if there is one.
     pub(super) steering_program: ProgSlot,
+    /// Looks at what is written, if there is one.
+    pub(super) xdp: xdp::ProgSlot,
     /// How many queues are active, and how many disabled. Changed under RTNL.
     active: Atomic<u32>,
     disabled: Atomic<u32>,
@@ -128,6 +132,7 @@ impl Device {
             vnet: Atomic::<i64>::new(VnetLayout::DEFAULT.into_bits()),
             filters: Filters::new(),
             steering_program: ProgSlot::new(),
+            xdp: xdp::ProgSlot::new(),
             active: Atomic::<u32>::new(0),
             disabled: Atomic::<u32>::new(0),
             members,
@@ -545,6 +550,14 @@ impl Driver for Device {
 
     fn other_stats(dev: &NetDevice<Self>) -> (RxStats, TxStats) {
         dev.stats.of_others()
+    }
+
+    fn set_xdp(dev: &NetDevice<Self>, prog: Option<xdp::Prog>, rtnl: &mut Rtnl) {
+        super::xdp::set(dev, prog, rtnl);
+    }
+
+    fn xdp_xmit(dev: &NetDevice<Self>, frames: &mut XdpFrames<'_>, rcu: &rcu::Guard) -> Result {
+        super::xdp::xmit(dev, frames, rcu)
     }
 
     /// Nobody is at the other end of a device without an active queue.

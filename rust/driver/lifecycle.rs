@@ -25,6 +25,7 @@ use super::stats::RxDrop;
 use super::stats::TxDrop;
 use super::steering::Plan;
 use super::steering::Steering;
+use super::xdp;
 use crate::net::if_tun::Packet;
 use crate::net::napi::Napi;
 use crate::net::netdevice::NetDevice;
@@ -32,6 +33,7 @@ use crate::net::poll::Events;
 use crate::net::ptr_ring::Locked;
 use crate::net::rtnl;
 use crate::net::rtnl::Rtnl;
+use crate::net::xdp::NewRxQueue;
 use kernel::prelude::*;
 use kernel::sync::aref::ARef;
 use kernel::sync::Arc;
@@ -42,6 +44,7 @@ pub(crate) struct Seat {
     member: u8,
     stats: Arc<QueueStats>,
     napi: Option<Napi>,
+    rx_queue: NewRxQueue,
 }
 
 /// Gets everything that a queue needs to become active, so that it can not fail after. May sleep.
@@ -63,10 +66,12 @@ pub(super) fn prepare(
     make_room(dev, member, rtnl)?;
     let stats = dev.stats.make(member, rtnl)?;
     let napi = if napi { Some(Napi::new()?) } else { None };
+    let rx_queue = NewRxQueue::new()?;
     Ok(Seat {
         member,
         stats,
         napi,
+        rx_queue,
     })
 }
 
@@ -101,14 +106,17 @@ pub(crate) fn bind(queue: &Queue, dev: &NetDevice<Device>, seat: Seat, rtnl: &mu
         member,
         stats,
         napi,
+        rx_queue,
     } = seat;
     let layout = queue.next_layout(dev.flags());
     *queue.ifindex.get_mut(rtnl) = 0;
     queue.set_member(member);
     queue.set_vnet(dev.vnet());
     queue.headroom.copy(&dev.headroom);
+    xdp::tell(queue, dev.xdp.is_set(), rtnl);
     napi.iter().for_each(|napi| napi.add(dev, rtnl));
-    let bound = Bound::new(dev, layout, stats, napi);
+    let rx_queue = rx_queue.register(dev, u16::from(member));
+    let bound = Bound::new(dev, layout, stats, napi, rx_queue);
     queue.gate.open(rtnl, State::Disabled, bound);
     dev.set_member(member, Some(queue.into()), rtnl);
     dev.set_counts(dev.active(), dev.disabled() + 1, rtnl);

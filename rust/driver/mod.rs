@@ -4,7 +4,7 @@
 //!
 //! An open file is a [`queue::Queue`]. TUNSETIFF binds it to a [`device::Device`]; [`lifecycle`]
 //! is where a queue's state changes. Packets go from the stack to a reader in [`tx`] and from a
-//! writer to the stack in [`rx`].
+//! writer to the stack in [`rx`], or past it by a program in [`xdp`].
 
 #![forbid(unsafe_code)]
 
@@ -31,6 +31,7 @@ mod steering;
 mod sysfs;
 mod tx;
 mod vnet;
+mod xdp;
 
 use crate::net::chardev;
 use crate::net::notifier;

@@ -17,6 +17,7 @@ use crate::net::napi::Napi;
 use crate::net::netdevice::NetDevice;
 use crate::net::rtnl::RtnlCell;
 use crate::net::sock::RingSock;
+use crate::net::xdp::RxQueue;
 use kernel::prelude::*;
 use kernel::sync::aref::ARef;
 use kernel::sync::atomic::Atomic;
@@ -73,6 +74,8 @@ pub(crate) struct Bound {
     pub(super) stats: Arc<QueueStats>,
     /// Receives what is written, if IFF_NAPI was asked for. Enabled while the queue is active.
     pub(super) napi: Option<Napi>,
+    /// What XDP programs are told of the queue.
+    pub(super) rx_queue: RxQueue<Device>,
 }
 
 impl Bound {
@@ -82,12 +85,14 @@ impl Bound {
         layout: Layout,
         stats: Arc<QueueStats>,
         napi: Option<Napi>,
+        rx_queue: RxQueue<Device>,
     ) -> Self {
         Self {
             dev: dev.into(),
             layout,
             stats,
             napi,
+            rx_queue,
         }
     }
 }
@@ -123,6 +128,8 @@ pub(crate) struct QueueData {
     /// Whether packets have a fragment for each piece of the writer's memory, which is for the test
     /// of what takes such packets.
     in_pieces: Atomic<bool>,
+    /// Whether the device has a program that looks at what is written.
+    xdp: Atomic<bool>,
     /// Whether the device's socket filter is for this queue too.
     filtered: Atomic<bool>,
     /// The [`Framing`] of the file, which is not that of a binding.
@@ -147,6 +154,7 @@ impl QueueData {
             vnet: Atomic::<i64>::new(VnetLayout::DEFAULT.into_bits()),
             headroom: Headroom::new(),
             in_pieces: Atomic::<bool>::new(false),
+            xdp: Atomic::<bool>::new(false),
             filtered: Atomic::<bool>::new(false),
             framing: Atomic::<u32>::new(Framing::Single.into_bits()),
             member: Atomic::<u32>::new(0),
@@ -252,6 +260,17 @@ impl QueueData {
     /// Says what a read or write carries that begins after this.
     pub(super) fn set_framing(&self, framing: Framing) {
         self.framing.store(framing.into_bits(), Relaxed);
+    }
+
+    /// Whether the device has a program that looks at what is written.
+    #[inline]
+    pub(crate) fn has_xdp(&self) -> bool {
+        self.xdp.load(Relaxed)
+    }
+
+    /// Says whether the device has a program. Whom the socket is handed to is to be told, too.
+    pub(super) fn set_has_xdp(&self, on: bool) {
+        self.xdp.store(on, Relaxed);
     }
 
     /// How virtio-net headers are laid out, if the device has them.

@@ -11,6 +11,7 @@ use super::queue::User;
 use super::stats::RxDrop;
 use super::tx::PI_LEN;
 use super::vnet::Header;
+use super::xdp;
 use crate::net::skbuff::DropReason;
 use crate::net::skbuff::SkBuff;
 use kernel::iov::IovIterSource;
@@ -28,6 +29,13 @@ pub(super) struct Headers {
     /// The protocol, if the program said it.
     proto: Option<[u8; 2]>,
     vnet: Option<Header>,
+}
+
+impl Headers {
+    /// Whether the packet is to be cut in segments.
+    pub(super) fn is_gso(&self) -> bool {
+        self.vnet.as_ref().is_some_and(Header::is_gso)
+    }
 }
 
 /// Why a packet was refused.
@@ -67,32 +75,58 @@ pub(super) fn write(queue: &Queue, nonblock: bool, from: &mut IovIterSource<'_>)
     };
     let len = from.len();
     wait_for_room(queue, layout, nonblock)?;
+    if queue.has_xdp() {
+        xdp::write(queue, layout, headers, from)?;
+        return Ok(total);
+    }
     // User memory is read outside of the queue: it may take any time.
-    let headroom = queue.headroom.get();
-    let skb = if queue.in_pieces() {
+    let skb = copy(queue, from, queue.headroom.get());
+    let user = queue.enter_as(layout)?;
+    accept(skb, queue, &user, layout.flags(), headers, len, Some)?;
+    Ok(total)
+}
+
+/// Copies a packet, which is all of `from`, after `headroom` bytes.
+#[inline]
+pub(super) fn copy(queue: &Queue, from: &mut IovIterSource<'_>, headroom: usize) -> Result<SkBuff> {
+    let len = from.len();
+    if queue.in_pieces() {
         SkBuff::from_pieces(from, len, headroom)
     } else {
         SkBuff::from_iter(from, len, headroom)
-    };
-    let user = queue.enter_as(layout)?;
+    }
+}
+
+/// Takes a packet of `len` written bytes, or counts why it was none. What `look` keeps, goes no
+/// further.
+#[inline]
+pub(super) fn accept(
+    skb: Result<SkBuff>,
+    queue: &Queue,
+    user: &User<'_>,
+    flags: Flags,
+    headers: Headers,
+    len: usize,
+    look: impl FnOnce(SkBuff) -> Option<SkBuff>,
+) -> Result {
     let accepted = skb
         .map_err(Refusal::from)
-        .and_then(|skb| identify(skb, &user, layout.flags(), headers));
-    match accepted {
-        Ok(mut skb) => {
+        .and_then(|skb| identify(skb, user, flags, headers));
+    match accepted.map(look) {
+        Ok(Some(mut skb)) => {
             charge(queue, &mut skb);
-            deliver(skb, queue, &user, len)?;
+            deliver(skb, queue, user, len)
         }
+        Ok(None) => Ok(()),
         Err(Refusal::Dropped(e)) => {
             user.stats.events.count_rx_drop(e.into());
-            return Err(e);
+            Err(e)
         }
         Err(Refusal::BadHeader) => {
             user.stats.events.count_rx_drop(RxDrop::BadHeader);
-            return Err(EINVAL);
+            Err(EINVAL)
         }
     }
-    Ok(total)
 }
 
 /// Takes what comes before the packet.

@@ -93,15 +93,21 @@ pub(super) enum RxDrop {
     NoMem,
     /// The writer's memory could not be read.
     UcopyFault,
+    /// An XDP program did not want it.
+    Xdp,
+    /// What an XDP program said could not be done, or the program failed.
+    XdpError,
 }
 
 impl RxDrop {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 7] = [
         Self::DevReady,
         Self::Invalid,
         Self::BadHeader,
         Self::NoMem,
         Self::UcopyFault,
+        Self::Xdp,
+        Self::XdpError,
     ];
 
     /// The name in `ethtool -S`.
@@ -112,6 +118,8 @@ impl RxDrop {
             Self::BadHeader => "drop_bad_header",
             Self::NoMem => "drop_nomem",
             Self::UcopyFault => "drop_ucopy_fault",
+            Self::Xdp => "drop_xdp",
+            Self::XdpError => "drop_xdp_error",
         }
     }
 }

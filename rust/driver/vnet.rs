@@ -203,6 +203,11 @@ impl Header {
         self.hdr.covers(self.layout.order())
     }
 
+    /// Whether it says that the packet is to be cut in segments.
+    pub(super) fn is_gso(&self) -> bool {
+        self.hdr.is_gso()
+    }
+
     /// Does to a packet what the header says.
     ///
     /// # Errors

@@ -23,10 +23,10 @@ static void free_classic(struct rcu_head *rcu)
 	bpf_prog_destroy(aux->prog);
 }
 
-/* bpf_prog_destroy() leaves it to its caller to wait for who runs a classic program. */
+/* A classic program has no type, and bpf_prog_destroy() does not wait for who runs it. */
 void rtun_bpf_prog_release_rcu(struct bpf_prog *prog)
 {
-	if (prog->type == BPF_PROG_TYPE_SOCKET_FILTER)
+	if (prog->type != BPF_PROG_TYPE_UNSPEC)
 		bpf_prog_put(prog);
 	else
 		call_rcu(&prog->aux->rcu, free_classic);

@@ -6,6 +6,7 @@
 #ifndef RTUN_HELPERS_H
 #define RTUN_HELPERS_H
 
+#include <linux/filter.h>
 #include <linux/netdevice.h>
 #include <linux/poll.h>
 #include <linux/ptr_ring.h>
@@ -13,6 +14,7 @@
 #include <linux/uio.h>
 #include <linux/virtio_net.h>
 #include <net/sock.h>
+#include <net/xdp.h>
 
 /* cred.c */
 struct net *rtun_current_net(void);
@@ -119,6 +121,8 @@ int rtun_security_tun_dev_open(void *security);
 
 /* skbuff.c */
 u32 rtun_skb_get_hash_symmetric(const struct sk_buff *skb);
+u32 rtun_eth_hash_symmetric(const void *data, unsigned int len);
+void rtun_skb_metadata_set(struct sk_buff *skb, u8 len);
 int rtun_skb_orphan_frags_rx(struct sk_buff *skb);
 void rtun_skb_tx_timestamp(struct sk_buff *skb);
 void rtun_skb_orphan(struct sk_buff *skb);
@@ -153,6 +157,7 @@ bool rtun_sock_has_room(const struct sock *sk);
 bool rtun_sock_writeable(const struct sock *sk);
 bool rtun_sock_want_space(struct socket *sock);
 bool rtun_sock_told_space(struct socket *sock);
+void rtun_sock_set_xdp(struct sock *sk, bool on);
 void rtun_sock_wake(struct socket *sock, u32 events);
 
 /* sysfs.c */
@@ -174,6 +179,17 @@ int rtun_virtio_net_hdr_from_skb(const struct sk_buff *skb,
 
 /* trace.c */
 void rtun_trace_refused(const char *ifname, unsigned int cmd, const char *reason, int err);
+
+/* xdp.c */
+struct bpf_net_context *rtun_xdp_enter(struct bpf_net_context *context);
+void rtun_xdp_leave(struct bpf_net_context *context);
+u32 rtun_bpf_prog_run_xdp(const struct bpf_prog *prog, struct xdp_buff *xdp);
+int rtun_do_xdp_generic(const struct bpf_prog *prog, struct sk_buff **skb,
+			struct net_device *dev);
+struct xdp_frame *rtun_xdp_convert_buff_to_frame(struct xdp_buff *xdp);
+void rtun_xdp_rxq_info_reg(struct xdp_rxq_info *info, struct net_device *dev, u32 index);
+void rtun_trace_xdp_exception(const struct net_device *dev,
+			      const struct bpf_prog *prog, u32 act);
 
 /* wait_bit.c */
 void rtun_wait_var_zero_mask(u64 *word, u64 mask);

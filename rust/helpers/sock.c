@@ -50,6 +50,11 @@ bool rtun_sock_told_space(struct socket *sock)
 	return test_and_clear_bit(SOCKWQ_ASYNC_NOSPACE, &sock->flags);
 }
 
+void rtun_sock_set_xdp(struct sock *sk, bool on)
+{
+	sock_valbool_flag(sk, SOCK_XDP, on);
+}
+
 void rtun_sock_wake(struct socket *sock, u32 events)
 {
 	if (wq_has_sleeper(&sock->wq.wait))

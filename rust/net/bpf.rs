@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Programs that look at a packet, of the classic kind and of today's.
+//! Programs, of the classic kind and of today's, and those that look at a packet.
 //!
 //! C headers: [`include/linux/filter.h`](srctree/include/linux/filter.h),
 //! [`include/linux/bpf.h`](srctree/include/linux/bpf.h)
@@ -9,6 +9,7 @@ use crate::bindings;
 use crate::net::rtnl::Rtnl;
 use crate::net::skbuff::SkBuffRef;
 use core::ptr;
+use core::ptr::NonNull;
 use kernel::error::from_err_ptr;
 use kernel::error::to_result;
 use kernel::prelude::*;
@@ -17,7 +18,7 @@ use kernel::sync::atomic::Atomic;
 use kernel::sync::atomic::Full;
 use kernel::sync::rcu::Guard;
 
-/// A program of type socket filter.
+/// A program.
 ///
 /// # Invariants
 ///
@@ -25,7 +26,17 @@ use kernel::sync::rcu::Guard;
 pub(crate) struct Prog(*mut bindings::bpf_prog);
 
 impl Prog {
-    /// The program of a file descriptor of the current task. May sleep.
+    /// Takes over a reference to a program.
+    ///
+    /// # Safety
+    ///
+    /// `prog` must be a valid program of which the caller gives a reference up.
+    pub(super) unsafe fn from_raw(prog: NonNull<bindings::bpf_prog>) -> Self {
+        // INVARIANT: By the safety requirements.
+        Self(prog.as_ptr())
+    }
+
+    /// The program, of type socket filter, of a file descriptor of the current task. May sleep.
     ///
     /// # Errors
     ///
@@ -105,14 +116,17 @@ impl ProgSlot {
 
     /// What the program says of a packet, if there is one. Softirqs are off.
     #[inline]
-    pub(crate) fn run(&self, skb: &SkBuffRef, _: &Guard) -> Option<u32> {
-        let prog = self.0.load(Acquire);
-        if prog.is_null() {
-            return None;
-        }
+    pub(crate) fn run(&self, skb: &SkBuffRef, rcu: &Guard) -> Option<u32> {
+        let prog = self.load(rcu)?;
         // SAFETY: The program stays valid under RCU; it writes to the packet's control block only,
         // which C restores.
-        Some(unsafe { bindings::rtun_bpf_prog_run(prog, skb.as_raw()) })
+        Some(unsafe { bindings::rtun_bpf_prog_run(prog.as_ptr(), skb.as_raw()) })
+    }
+
+    /// The program, if there is one, which stays valid for the read-side section.
+    #[inline]
+    pub(super) fn load(&self, _: &Guard) -> Option<NonNull<bindings::bpf_prog>> {
+        NonNull::new(self.0.load(Acquire))
     }
 }
 

@@ -25,13 +25,12 @@ pub(crate) enum Packet {
 }
 
 impl Packet {
-    /// The flow's hash, the same for both directions. All frames are of one flow: who sent them
-    /// has chosen their queue.
+    /// The flow's hash, the same for both directions.
     #[inline]
     pub(crate) fn hash_symmetric(&self) -> u32 {
         match self {
             Self::Skb(skb) => skb.hash_symmetric(),
-            Self::Frame(_) => 0,
+            Self::Frame(frame) => frame.hash_symmetric(),
         }
     }
 

@@ -22,6 +22,7 @@ pub(crate) mod napi;
 pub(crate) mod netdevice;
 pub(crate) mod netns;
 pub(crate) mod notifier;
+pub(crate) mod page_frag;
 pub(crate) mod poll;
 pub(crate) mod ptr_ring;
 pub(crate) mod rcu;

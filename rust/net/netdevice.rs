@@ -271,6 +271,9 @@ impl<T: Driver> NetDevice<T> {
                     bindings::ether_setup(dev);
                     bindings::rtun_tap_priv_flags(dev);
                     bindings::rtun_eth_hw_addr_random(dev);
+                    (*dev).xdp_features = bindings::netdev_xdp_act_NETDEV_XDP_ACT_BASIC
+                        | bindings::netdev_xdp_act_NETDEV_XDP_ACT_REDIRECT
+                        | bindings::netdev_xdp_act_NETDEV_XDP_ACT_NDO_XMIT;
                 }
             }
             (*dev).netdev_ops = ops::Adapter::<T>::table(config.link);

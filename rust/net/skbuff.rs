@@ -11,6 +11,7 @@ pub(crate) use list::SkBuffList;
 use crate::bindings;
 use crate::net::netdevice::Driver;
 use crate::net::netdevice::NetDevice;
+use crate::net::page_frag::Piece;
 use crate::net::ptr_ring::RingEntry;
 use core::ffi::c_void;
 use core::mem::ManuallyDrop;
@@ -106,15 +107,6 @@ impl core::ops::Deref for SkBuff {
     }
 }
 
-/// Bytes of a page fragment that hold `len` bytes of packet after `pad`, or `None` when they do
-/// not fit in a page, the only size that a refill promises.
-fn frag_size(pad: usize, len: usize) -> Option<usize> {
-    let align = bindings::RTUN_SMP_CACHE_BYTES;
-    let size = len.checked_add(pad)?.checked_next_multiple_of(align)?;
-    let size = size.checked_add(bindings::RTUN_SHINFO_SIZE)?;
-    (size <= bindings::RTUN_PAGE_SIZE).then_some(size)
-}
-
 impl SkBuff {
     /// Takes ownership of a C packet.
     ///
@@ -148,8 +140,8 @@ impl SkBuff {
         headroom: usize,
     ) -> Result<Self> {
         let pad = headroom + bindings::RTUN_NET_IP_ALIGN;
-        match frag_size(pad, len) {
-            Some(size) => Self::in_page_frag(from, len, pad, size),
+        match Piece::from_iter(from, len, pad)? {
+            Some(piece) => Self::in_piece(piece),
             None => Self::in_frags(from, len, pad),
         }
     }
@@ -200,43 +192,23 @@ impl SkBuff {
         skb.fill(from, len)
     }
 
-    /// Builds the packet around a piece of the task's page fragment.
-    fn in_page_frag(
-        from: &mut IovIterSource<'_>,
-        len: usize,
-        pad: usize,
-        size: usize,
-    ) -> Result<Self> {
-        // SAFETY: The fragment belongs to the current task, which is in process context.
-        let frag = unsafe { &mut *bindings::rtun_current_task_frag() };
-        frag.offset = frag
-            .offset
-            .next_multiple_of(bindings::RTUN_SMP_CACHE_BYTES as u32);
-        // SAFETY: The fragment is valid.
-        if !unsafe { bindings::skb_page_frag_refill(size as u32, frag, bindings::RTUN_GFP_KERNEL) }
-        {
-            return Err(ENOMEM);
-        }
-        let (page, offset) = (frag.page, frag.offset as usize);
-        // SAFETY: The refill left at least `size` bytes at `offset`, and `pad + len` is less.
-        let copied =
-            unsafe { bindings::copy_page_from_iter(page, offset + pad, len, from.as_raw().cast()) };
-        if copied != len {
-            return Err(EFAULT);
-        }
-        // SAFETY: The page is mapped, and the `size` bytes at `offset` are nobody else's.
-        let skb = unsafe {
-            let data = bindings::rtun_page_address(page).byte_add(offset);
-            bindings::build_skb(data, size as u32)
-        };
+    /// Builds the packet around the piece that it is in.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    #[inline]
+    pub(super) fn in_piece(piece: Piece) -> Result<Self> {
+        // SAFETY: The piece is mapped and nobody else's.
+        let skb = unsafe { bindings::build_skb(piece.start().as_ptr(), piece.size() as u32) };
         let skb = NonNull::new(skb).ok_or(ENOMEM)?;
-        frag.offset += size as u32;
-        // SAFETY: The packet is new, has room for `pad + len`, and owns one more page reference.
+        // SAFETY: The packet is new and, by the piece's invariants, has room for both.
         unsafe {
-            bindings::rtun_get_page(page);
-            bindings::rtun_skb_reserve(skb.as_ptr(), pad as i32);
-            bindings::skb_put(skb.as_ptr(), len as u32);
+            bindings::rtun_skb_reserve(skb.as_ptr(), piece.pad() as i32);
+            bindings::skb_put(skb.as_ptr(), piece.len() as u32);
         }
+        // The packet owns it.
+        piece.into_raw();
         // INVARIANT: The packet was just made.
         Ok(Self(skb))
     }

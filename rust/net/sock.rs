@@ -17,6 +17,7 @@ use crate::net::netns::Net;
 use crate::net::poll::Events;
 use crate::net::ptr_ring::PtrRing;
 use crate::net::rcu::RcuFreed;
+use crate::net::rtnl::Rtnl;
 use crate::net::skbuff::SkBuff;
 use core::mem::MaybeUninit;
 use core::ptr;
@@ -257,6 +258,13 @@ impl<T: Send + Sync + 'static> RingSock<T> {
                 bindings::rtun_sock_writeable(self.sk.get())
             }
         }
+    }
+
+    /// Tells who is handed the socket whether an XDP program looks at what is sent by it, and so
+    /// wants room in front (`SOCK_XDP`).
+    pub(crate) fn set_xdp(&self, on: bool, _: &Rtnl) {
+        // SAFETY: The socket is initialised; RTNL keeps others from changing its flags.
+        unsafe { bindings::rtun_sock_set_xdp(self.sk.get(), on) };
     }
 
     /// Counts a packet as under way until it is freed. Process context.

@@ -68,6 +68,11 @@ impl VnetHdr {
         usize::from(order.decode([self.0[offset], self.0[offset + 1]]))
     }
 
+    /// Whether the packet is to be cut in segments.
+    pub(crate) fn is_gso(&self) -> bool {
+        u32::from(self.0[1]) != bindings::VIRTIO_NET_HDR_GSO_NONE
+    }
+
     /// How many bytes of the packet the header speaks of: those of the packet's own headers, as far
     /// as it says, and those that a checksum needs.
     pub(crate) fn covers(&self, order: Order) -> usize {

@@ -1,15 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Frames of the express data path: packets that have no `sk_buff` yet.
+//! The express data path: programs that see what is received before the stack does, and frames,
+//! which have no `sk_buff` yet.
 //!
 //! C header: [`include/net/xdp.h`](srctree/include/net/xdp.h), kernel doc:
-//! [`Documentation/networking/xdp-rx-metadata.rst`](srctree/Documentation/networking/xdp-rx-metadata.rst)
+//! [`Documentation/bpf/redirect.rst`](srctree/Documentation/bpf/redirect.rst)
+//!
+//! What was received is an [`XdpBuff`]. In a [`section`], the [`Program`] of a [`ProgSlot`] is run
+//! over it and gives a [`Verdict`]: the buffer becomes a packet, or a frame of the device itself, or
+//! the frame of another device by [`Program::redirect`]. Its memory has one owner all the time.
 
 use crate::bindings;
 use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 use kernel::iov::IovIterDest;
 use kernel::prelude::*;
+
+mod buff;
+mod program;
+mod rx_queue;
+
+pub(crate) use buff::XdpBuff;
+pub(crate) use program::section;
+pub(crate) use program::Prog;
+pub(crate) use program::ProgSlot;
+pub(crate) use program::Program;
+pub(crate) use program::Section;
+pub(crate) use program::Verdict;
+pub(crate) use rx_queue::NewRxQueue;
+pub(crate) use rx_queue::RxQueue;
+
+/// The room that a program finds in front of what was received, in bytes.
+pub(crate) const HEADROOM: usize = bindings::XDP_PACKET_HEADROOM as usize;
 
 /// A frame that is owned, in one piece. Dropped, it goes back to whom its memory is of.
 ///
@@ -63,6 +85,14 @@ impl XdpFrame {
         }
     }
 
+    /// The flow's hash, the same for both directions, as a packet of it has.
+    #[inline]
+    pub(crate) fn hash_symmetric(&self) -> u32 {
+        let data = self.data();
+        // SAFETY: C reads no more than that.
+        unsafe { bindings::rtun_eth_hash_symmetric(data.as_ptr().cast(), data.len() as u32) }
+    }
+
     /// Copies the frame, or as much of it as `to` has room for. May sleep.
     ///
     /// # Errors
@@ -81,5 +111,58 @@ impl Drop for XdpFrame {
     fn drop(&mut self) {
         // SAFETY: The frame is owned and not used again.
         unsafe { bindings::xdp_return_frame(self.0.as_ptr()) };
+    }
+}
+
+/// Frames that another device's program sends here. What is not taken stays the sender's.
+pub(crate) struct XdpFrames<'a> {
+    frames: &'a [NonNull<bindings::xdp_frame>],
+    taken: usize,
+}
+
+impl<'a> XdpFrames<'a> {
+    /// Borrows frames of C.
+    ///
+    /// # Safety
+    ///
+    /// They must be valid and without fragments, and the caller gives up as many of them, from the
+    /// first on, as [`Self::taken`] says in the end.
+    pub(super) unsafe fn from_raw(frames: &'a [NonNull<bindings::xdp_frame>]) -> Self {
+        Self { frames, taken: 0 }
+    }
+
+    /// None.
+    pub(crate) fn none() -> Self {
+        Self {
+            frames: &[],
+            taken: 0,
+        }
+    }
+
+    /// How many were taken.
+    pub(super) fn taken(&self) -> usize {
+        self.taken
+    }
+
+    /// How many are left.
+    pub(crate) fn len(&self) -> usize {
+        self.frames.len() - self.taken
+    }
+
+    /// Takes the next one.
+    #[inline]
+    pub(crate) fn take(&mut self) -> Option<XdpFrame> {
+        let frame = *self.frames.get(self.taken)?;
+        self.taken += 1;
+        // SAFETY: By the safety requirements of `from_raw`, since it counts as taken.
+        Some(unsafe { XdpFrame::from_raw(frame) })
+    }
+
+    /// Gives the one that was taken last back.
+    pub(crate) fn give_back(&mut self, frame: XdpFrame) {
+        if self.taken > 0 && self.frames[self.taken - 1] == frame.0 {
+            frame.into_raw();
+            self.taken -= 1;
+        }
     }
 }

@@ -16,6 +16,8 @@ use crate::net::rtnl_link::LinkOps;
 use crate::net::skbuff::SkBuff;
 use crate::net::skbuff::SkBuffRef;
 use crate::net::sysfs;
+use crate::net::xdp;
+use crate::net::xdp::XdpFrames;
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
@@ -81,6 +83,18 @@ pub(crate) trait Driver: Sized + Send + Sync + 'static {
 
     /// User space sets the carrier by rtnetlink. May sleep.
     fn change_carrier(dev: &NetDevice<Self>, on: bool, rtnl: &mut Rtnl) -> Result;
+
+    /// Gives the device, an Ethernet one, a program to run over what it receives, or takes it away.
+    /// May sleep.
+    fn set_xdp(dev: &NetDevice<Self>, prog: Option<xdp::Prog>, rtnl: &mut Rtnl);
+
+    /// Takes frames that programs of other devices send by this one, an Ethernet one, in their
+    /// order and as many as there is room for. Softirqs are off; must not sleep.
+    ///
+    /// # Errors
+    ///
+    /// Why none can be taken.
+    fn xdp_xmit(dev: &NetDevice<Self>, frames: &mut XdpFrames<'_>, rcu: &rcu::Guard) -> Result;
 }
 
 /// Turns C callbacks into those of `T`.
@@ -121,6 +135,8 @@ impl<T: Driver> Adapter<T> {
         ops.ndo_set_mac_address = Some(bindings::eth_mac_addr);
         ops.ndo_validate_addr = Some(bindings::eth_validate_addr);
         ops.ndo_features_check = Some(bindings::passthru_features_check);
+        ops.ndo_bpf = Some(Self::bpf);
+        ops.ndo_xdp_xmit = Some(Self::xdp_xmit);
         ops
     };
 
@@ -244,6 +260,54 @@ impl<T: Driver> Adapter<T> {
         match T::change_carrier(unsafe { NetDevice::from_raw(dev) }, on, &mut rtnl) {
             Ok(()) => 0,
             Err(e) => e.to_errno(),
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As [`Self::uninit`], with a request to which the stack has lent a reference to its program.
+    unsafe extern "C" fn bpf(
+        dev: *mut bindings::net_device,
+        request: *mut bindings::netdev_bpf,
+    ) -> kernel::ffi::c_int {
+        // SAFETY: By the safety requirements.
+        if unsafe { (*request).command } != bindings::bpf_netdev_command_XDP_SETUP_PROG {
+            return EINVAL.to_errno();
+        }
+        // SAFETY: As in `uninit`.
+        let mut rtnl = unsafe { Rtnl::assume_held() };
+        // SAFETY: Of this command the union has a program or null, whose reference is the driver's
+        // when the callback returns 0, as it does.
+        let prog =
+            unsafe { xdp::Prog::from_raw((*request).__bindgen_anon_1.__bindgen_anon_1.prog) };
+        // SAFETY: By the safety requirements.
+        T::set_xdp(unsafe { NetDevice::from_raw(dev) }, prog, &mut rtnl);
+        0
+    }
+
+    /// # Safety
+    ///
+    /// Called by the stack with softirqs off, a device of this driver and `n` frames without
+    /// fragments, of which it gives up as many as the callback says.
+    unsafe extern "C" fn xdp_xmit(
+        dev: *mut bindings::net_device,
+        n: kernel::ffi::c_int,
+        frames: *mut *mut bindings::xdp_frame,
+        flags: u32,
+    ) -> kernel::ffi::c_int {
+        // The reader is woken for each call: there may be no other, and to wake one is cheap.
+        if flags & !bindings::RTUN_XDP_XMIT_FLAGS_MASK != 0 {
+            return EINVAL.to_errno();
+        }
+        // SAFETY: By the safety requirements; none is null.
+        let frames = unsafe { core::slice::from_raw_parts(frames.cast(), n as usize) };
+        // SAFETY: By the safety requirements.
+        let mut frames = unsafe { XdpFrames::from_raw(frames) };
+        // SAFETY: By the safety requirements.
+        let dev = unsafe { NetDevice::from_raw(dev) };
+        match T::xdp_xmit(dev, &mut frames, &rcu::Guard::new()) {
+            Err(e) if frames.taken() == 0 => e.to_errno(),
+            _ => frames.taken() as kernel::ffi::c_int,
         }
     }
 

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What was received, before it is a packet.
+
+use super::RxQueue;
+use super::XdpFrame;
+use crate::bindings;
+use crate::net::netdevice::Driver;
+use crate::net::page_frag::Piece;
+use crate::net::skbuff::SkBuff;
+use core::mem::ManuallyDrop;
+use core::ptr::NonNull;
+use kernel::iov::IovIterSource;
+use kernel::prelude::*;
+
+/// What was received, in memory of its own.
+///
+/// # Invariants
+///
+/// `frame_sz` bytes at `data_hard_start` are nobody else's, and a reference to their page is owned.
+/// `data` to `data_end` is inside of them, and behind it there is room for a
+/// `struct skb_shared_info`. There are no fragments.
+pub(crate) struct XdpBuff(bindings::xdp_buff);
+
+impl XdpBuff {
+    /// A buffer with the next `len` bytes of `from`, copied once, after `headroom` bytes and what
+    /// aligns an IP header. `None` if that does not fit in a page. Process context, may sleep.
+    ///
+    /// # Errors
+    ///
+    /// `EFAULT` when user memory can not be read, `ENOMEM`.
+    pub(crate) fn from_iter(
+        from: &mut IovIterSource<'_>,
+        len: usize,
+        headroom: usize,
+    ) -> Result<Option<Self>> {
+        let pad = headroom + bindings::RTUN_NET_IP_ALIGN;
+        let Some(piece) = Piece::from_iter(from, len, pad)? else {
+            return Ok(None);
+        };
+        let size = piece.size() as u32;
+        let start = piece.into_raw().as_ptr();
+        let data = start.wrapping_byte_add(pad);
+        let mut xdp = bindings::xdp_buff {
+            data_hard_start: start,
+            data,
+            data_meta: data,
+            data_end: data.wrapping_byte_add(len),
+            ..Default::default()
+        };
+        xdp.__bindgen_anon_1.__bindgen_anon_1.frame_sz = size;
+        // INVARIANT: As the piece had it.
+        Ok(Some(Self(xdp)))
+    }
+
+    /// The buffer, for C, as one that was received on `queue`.
+    #[inline]
+    pub(super) fn as_raw<T: Driver>(&mut self, queue: &RxQueue<T>) -> *mut bindings::xdp_buff {
+        self.0.rxq = queue.as_raw();
+        &mut self.0
+    }
+
+    /// Bytes of what was received.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.0.data_end as usize - self.0.data as usize
+    }
+
+    /// A packet of the same memory, with the metadata that a program put in front of it.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn into_skb(self) -> Result<SkBuff> {
+        let this = ManuallyDrop::new(self);
+        let xdp = &this.0;
+        let start = xdp.data_hard_start;
+        let pad = xdp.data as usize - start as usize;
+        // Where metadata is not possible, it is behind the data.
+        let metadata = (xdp.data as usize).saturating_sub(xdp.data_meta as usize);
+        // SAFETY: By the type invariants, which are those of a piece; the size is a plain number.
+        let piece = unsafe {
+            let size = xdp.__bindgen_anon_1.__bindgen_anon_1.frame_sz as usize;
+            Piece::from_raw(NonNull::new_unchecked(start), size, pad, this.len())
+        };
+        let skb = SkBuff::in_piece(piece)?;
+        if metadata > 0 {
+            // SAFETY: The packet is owned, and there are so many bytes in front of it.
+            unsafe { bindings::rtun_skb_metadata_set(skb.as_raw(), metadata as u8) };
+        }
+        Ok(skb)
+    }
+
+    /// A frame of the same memory. `None` if there is not enough room for what describes it.
+    pub(crate) fn into_frame<T: Driver>(mut self, queue: &RxQueue<T>) -> Option<XdpFrame> {
+        // SAFETY: The buffer and the queue are valid.
+        let frame = unsafe { bindings::rtun_xdp_convert_buff_to_frame(self.as_raw(queue)) };
+        let frame = NonNull::new(frame)?;
+        // The frame owns the memory.
+        let _given_up = ManuallyDrop::new(self);
+        // SAFETY: The frame was just made, of a buffer without fragments.
+        Some(unsafe { XdpFrame::from_raw(frame) })
+    }
+}
+
+impl Drop for XdpBuff {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant, a reference to the page is owned.
+        unsafe { bindings::page_frag_free(self.0.data_hard_start) };
+    }
+}
