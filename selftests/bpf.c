@@ -98,6 +98,20 @@ int bpf_give_verdict(int ifindex, int verdict)
 						       verdict));
 }
 
+/* All frames go out by the device of the other index. */
+int bpf_give_redirect(int ifindex, int to)
+{
+	const struct bpf_insn code[] = {
+		INSN_SET(BPF_REG_1, to),
+		INSN_SET(BPF_REG_2, 0),
+		INSN_CALL(BPF_FUNC_redirect),
+		INSN_EXIT,
+	};
+
+	return bpf_give_xdp(ifindex, bpf_load(BPF_PROG_TYPE_XDP, code,
+					      sizeof(code) / sizeof(*code)));
+}
+
 int bpf_remove_xdp(int ifindex)
 {
 	return link_set_xdp(ifindex, -1, XDP_FLAGS_DRV_MODE);

@@ -48,6 +48,7 @@ int bpf_is_used(int id);
 int bpf_wait_freed(int id);
 int bpf_give_xdp(int ifindex, int prog);
 int bpf_give_verdict(int ifindex, int verdict);
+int bpf_give_redirect(int ifindex, int to);
 int bpf_remove_xdp(int ifindex);
 int bpf_attach_ingress(int prog, int ifindex);
 
