@@ -18,6 +18,7 @@
 #include <linux/pkt_sched.h>
 #include <linux/udp.h>
 
+#include "bpf.h"
 #include "load.h"
 #include "rtnl.h"
 
@@ -125,7 +126,9 @@ static void send_one(struct load_sender *sender, uint8_t *buf, size_t len,
 	memcpy(buf + len - sizeof(number), &number, sizeof(number));
 	pthread_rwlock_rdlock(&load->sending);
 	start = now_ms();
-	ret = packet_send(sender->sock, load->index, ETH_P_IP, buf, len);
+	ret = sender->source < 0 ?
+		packet_send(sender->sock, load->index, ETH_P_IP, buf, len) :
+		write_ret(sender->source, buf, len);
 	note_time(&load->slowest_send, start);
 	pthread_rwlock_unlock(&load->sending);
 	if (ret >= 0 || (ret == -ENOBUFS && sender->direct)) {
@@ -414,6 +417,23 @@ static int device_start(struct load *load, uint32_t txqlen)
 	return err ? err : link_up(load->index, true);
 }
 
+/* A device whose program sends on what is written to it. */
+static int source_open(struct load *load)
+{
+	int fd = tun_create("source", TAP_NOPI);
+	int err;
+
+	if (fd < 0)
+		return fd;
+	err = link_up(tun_index(fd), true);
+	if (!err)
+		err = bpf_give_redirect(tun_index(fd), load->index);
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
+}
+
 static int sender_start(struct load *load, int id)
 {
 	struct load_sender *sender = &load->sender[id];
@@ -427,6 +447,12 @@ static int sender_start(struct load *load, int id)
 	sender->sock = packet_socket(load->index, 0);
 	if (sender->sock < 0)
 		return sender->sock;
+	sender->source = -1;
+	if (load->frames && !id) {
+		sender->source = source_open(load);
+		if (sender->source < 0)
+			return sender->source;
+	}
 	if (sender->direct && setsockopt(sender->sock, SOL_PACKET,
 					 PACKET_QDISC_BYPASS, &one,
 					 sizeof(one)))
@@ -466,7 +492,8 @@ int load_start(struct load *load, int flags, int queues, uint32_t txqlen,
 	int err, i;
 
 	memset(load, 0, sizeof(*load));
-	load->flags = flags | IFF_NO_PI | IFF_MULTI_QUEUE;
+	load->frames = flags & LOAD_FRAMES;
+	load->flags = (flags & ~LOAD_FRAMES) | IFF_NO_PI | IFF_MULTI_QUEUE;
 	load->queues = queues;
 	load->window = window;
 	load->room = window;
@@ -513,6 +540,8 @@ int load_settle(struct load *load, struct load_result *result)
 	for (i = 0; i < load->senders; i++) {
 		pthread_join(load->sender[i].thread, NULL);
 		close(load->sender[i].sock);
+		if (load->sender[i].source >= 0)
+			close(load->sender[i].source);
 	}
 	settle(load);
 	result->sent = load->sent;

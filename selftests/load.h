@@ -20,6 +20,9 @@
 #define LOAD_SENDERS	2
 #define LOAD_LATE	12
 
+/* A flag: the first sender's packets are XDP frames. TAP only. */
+#define LOAD_FRAMES	(1 << 20)
+
 enum slot_state { SLOT_CLOSED, SLOT_ACTIVE, SLOT_DISABLED };
 
 /* A place for a queue. Who closes it has the lock for writing. */
@@ -48,6 +51,7 @@ struct load_sender {
 	struct load *load;
 	int id, sock;
 	bool direct;		/* past the queueing discipline */
+	int source;		/* what is written there is redirected, or -1 */
 	uint64_t sent;
 	pthread_t thread;
 };
@@ -63,6 +67,7 @@ struct load {
 	int blocked;		/* senders without room, under lock */
 	bool paused, parked;	/* the reader, under lock */
 	bool direct;		/* all senders */
+	bool frames;		/* the first sender's */
 	atomic_int room;	/* of the window, at the moment */
 	atomic_bool stop_senders, stop_reader;
 	atomic_long took_ns;	/* the last call that changed a queue */

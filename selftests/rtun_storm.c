@@ -162,6 +162,11 @@ FIXTURE_VARIANT_ADD(accounting, tap)
 	.flags = IFF_TAP,
 };
 
+FIXTURE_VARIANT_ADD(accounting, frames)
+{
+	.flags = IFF_TAP | LOAD_FRAMES,
+};
+
 FIXTURE_VARIANT_ADD(accounting, resize)
 {
 	.flags = IFF_TUN,

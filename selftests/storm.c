@@ -29,8 +29,8 @@ const char *const storm_op_name[STORM_OPS] = {
 	[OP_READ] = "read", [OP_WRITE] = "write", [OP_POLL] = "poll",
 	[OP_DELETE] = "delete", [OP_MTU] = "mtu", [OP_TXQLEN] = "txqlen",
 	[OP_UP] = "up", [OP_DOWN] = "down", [OP_MOVE] = "move",
-	[OP_RENAME] = "rename", [OP_SIGNAL] = "signal", [OP_SEND] = "send",
-	[OP_WAIT] = "wait",
+	[OP_RENAME] = "rename", [OP_XDP] = "xdp", [OP_SIGNAL] = "signal",
+	[OP_SEND] = "send", [OP_WAIT] = "wait",
 };
 
 unsigned int storm_random(unsigned int *state)
@@ -57,7 +57,7 @@ static bool expected(int err)
 	static const int errors[] = {
 		EAGAIN, EBADF, EBADFD, EBUSY, EEXIST, EINTR, EINVAL, EIO,
 		ENETDOWN, ENOBUFS, ENODEV, ENOENT, ENXIO, E2BIG, EPERM,
-		EMSGSIZE, ETIMEDOUT,
+		EMSGSIZE, ETIMEDOUT, EOPNOTSUPP,
 	};
 	int i;
 
@@ -232,6 +232,21 @@ static void op_slot(struct storm_thread *self, enum storm_op op)
 	pthread_rwlock_unlock(&slot->lock);
 }
 
+/* A program that drops, passes, sends back or sends on; or none. */
+static int give_program(struct storm_thread *self, int index)
+{
+	static const int verdicts[] = { XDP_DROP, XDP_PASS, XDP_TX };
+	unsigned int what = pick(self, 6);
+	char name[IFNAMSIZ];
+
+	if (what < 3)
+		return bpf_give_verdict(index, verdicts[what]);
+	if (what < 4)
+		return bpf_remove_xdp(index);
+	name_of(name, pick(self, NAMES));
+	return bpf_give_redirect(index, link_index(name));
+}
+
 static int link_op(struct storm_thread *self, enum storm_op op, int index)
 {
 	char name[IFNAMSIZ];
@@ -248,6 +263,8 @@ static int link_op(struct storm_thread *self, enum storm_op op, int index)
 		return link_up(index, op == OP_UP);
 	case OP_MOVE:
 		return link_set_ns(index, self->storm->space[!self->space]);
+	case OP_XDP:
+		return give_program(self, index);
 	default:
 		name_of(name, pick(self, NAMES));
 		return link_set_name(index, name);
@@ -285,7 +302,7 @@ static void act(struct storm_thread *self)
 		op = often[op - OP_SEND];
 	if (op <= OP_POLL)
 		op_slot(self, op);
-	else if (op <= OP_RENAME)
+	else if (op <= OP_XDP)
 		op_link(self, op);
 	else
 		op_signal(self);
