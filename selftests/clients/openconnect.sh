@@ -92,7 +92,10 @@ make_certificate
 configure
 NOVHOST=1 try openconnect_tls tunnel openconnect_tls CSTP --no-dtls
 NOVHOST=1 try openconnect_dtls tunnel openconnect_dtls Established.DTLS
-modprobe vhost_net || echo "# no vhost_net"
-try openconnect_vhost tunnel openconnect_vhost Using.vhost-net
-modprobe -r vhost_net || true
+if modprobe vhost_net; then
+	try openconnect_vhost tunnel openconnect_vhost Using.vhost-net
+	rmmod vhost_net || true # modprobe -r would take tun along
+else
+	ktap_test_skip openconnect_vhost
+fi
 ktap_finished
