@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Programs and maps: see bpf.h. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "bpf.h"
+#include "btf.h"
 #include "rtnl.h"
 #include "tun_test.h"
 
@@ -129,6 +131,47 @@ int bpf_attach_ingress(int prog, int ifindex)
 	};
 
 	return sys_bpf(BPF_LINK_CREATE, &attr);
+}
+
+/*
+ * A security module that says no to what this process does, by one hook and with
+ * that negative errno, until the descriptor is closed. -EOPNOTSUPP: the kernel has
+ * no such modules.
+ */
+int bpf_deny(const char *hook, int err)
+{
+	const struct bpf_insn code[] = {
+		INSN_CALL(BPF_FUNC_get_current_pid_tgid),
+		INSN_OP(BPF_RSH, BPF_REG_0, 32),
+		INSN_IF(BPF_JNE, BPF_REG_0, getpid(), 2),
+		INSN_SET(BPF_REG_0, err),
+		INSN_EXIT,
+		INSN_SET(BPF_REG_0, 0),
+		INSN_EXIT,
+	};
+	char function[64];
+	union bpf_attr load = {
+		.prog_type = BPF_PROG_TYPE_LSM,
+		.expected_attach_type = BPF_LSM_MAC,
+		.insns = (uintptr_t)code,
+		.insn_cnt = sizeof(code) / sizeof(*code),
+		.license = (uintptr_t)"GPL",
+	};
+	union bpf_attr attach = { 0 };
+	int id, prog, link;
+
+	snprintf(function, sizeof(function), "bpf_lsm_%s", hook);
+	id = btf_function(function);
+	if (id < 0)
+		return id == -ENOENT ? -EOPNOTSUPP : id;
+	load.attach_btf_id = id;
+	prog = sys_bpf(BPF_PROG_LOAD, &load);
+	if (prog < 0)
+		return prog;
+	attach.raw_tracepoint.prog_fd = prog;
+	link = sys_bpf(BPF_RAW_TRACEPOINT_OPEN, &attach);
+	close(prog);
+	return link;
 }
 
 /* Keys are numbers of 32 bits. */

@@ -51,6 +51,7 @@ int bpf_give_verdict(int ifindex, int verdict);
 int bpf_give_redirect(int ifindex, int to);
 int bpf_remove_xdp(int ifindex);
 int bpf_attach_ingress(int prog, int ifindex);
+int bpf_deny(const char *hook, int err);
 
 int bpf_map(int type, int value_size, int entries);
 int bpf_map_set(int map, uint32_t key, const void *value);

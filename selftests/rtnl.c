@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
+#include <linux/if_tunnel.h>
 #include <linux/neighbour.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
@@ -324,10 +325,11 @@ int link_count_kind(const char *kind, const char *name)
 	return err ? err : counted.links;
 }
 
-static int link_new(const char *kind, const char *name, int lower, int vlan)
+/* With one attribute of the kind's own, if len is not 0. */
+static int link_new(const char *kind, const char *name, int lower, int attr,
+		    const void *value, size_t len)
 {
 	struct nlattr *nest, *data;
-	uint16_t id = vlan;
 	struct request req;
 
 	request_init(&req, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL,
@@ -337,9 +339,9 @@ static int link_new(const char *kind, const char *name, int lower, int vlan)
 		put(&req, IFLA_LINK, &lower, sizeof(lower));
 	nest = put(&req, IFLA_LINKINFO, NULL, 0);
 	put(&req, IFLA_INFO_KIND, kind, strlen(kind));
-	if (vlan) {
+	if (len) {
 		data = put(&req, IFLA_INFO_DATA, NULL, 0);
-		put(&req, IFLA_VLAN_ID, &id, sizeof(id));
+		put(&req, attr, value, len);
 		put_end(&req, data);
 	}
 	put_end(&req, nest);
@@ -348,12 +350,22 @@ static int link_new(const char *kind, const char *name, int lower, int vlan)
 
 int link_create(const char *kind, const char *name)
 {
-	return link_new(kind, name, 0, 0);
+	return link_new(kind, name, 0, 0, NULL, 0);
+}
+
+/* To a peer that need not be there. */
+int link_create_gretap(const char *name, uint32_t remote)
+{
+	remote = htonl(remote);
+	return link_new("gretap", name, 0, IFLA_GRE_REMOTE, &remote,
+			sizeof(remote));
 }
 
 int link_create_vlan(int lower, const char *name, int id)
 {
-	return link_new("vlan", name, lower, id);
+	uint16_t vlan = id;
+
+	return link_new("vlan", name, lower, IFLA_VLAN_ID, &vlan, sizeof(vlan));
 }
 
 int link_create_veth(const char *name, const char *peer)

@@ -29,6 +29,7 @@ int link_index(const char *name);
 int link_get(int index, struct link_info *info);
 int link_count_kind(const char *kind, const char *name);
 int link_create(const char *kind, const char *name);
+int link_create_gretap(const char *name, uint32_t remote);
 int link_create_vlan(int lower, const char *name, int id);
 int link_create_veth(const char *name, const char *peer);
 int link_delete(int index);

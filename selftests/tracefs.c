@@ -11,17 +11,15 @@
 #include "tracefs.h"
 #include "tun_test.h"
 
-#define MOUNT_POINT "/mnt"
-
 /* The program's namespace has a sysfs of its own, without what is mounted. */
 int tracefs_new(struct tracefs *t)
 {
 	int err;
 
-	if (mount("tracefs", MOUNT_POINT, "tracefs", 0, NULL) &&
+	if (mount("tracefs", TRACEFS_ROOT, "tracefs", 0, NULL) &&
 	    errno != EBUSY)
 		return -errno;
-	snprintf(t->dir, sizeof(t->dir), MOUNT_POINT "/instances/rtun-%d",
+	snprintf(t->dir, sizeof(t->dir), TRACEFS_ROOT "/instances/rtun-%d",
 		 getpid());
 	if (mkdir(t->dir, 0700))
 		return -errno;

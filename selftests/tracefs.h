@@ -5,6 +5,9 @@
 
 #include <stddef.h>
 
+/* Where it is mounted, for what all instances have in common. */
+#define TRACEFS_ROOT	"/mnt"
+
 struct tracefs {
 	char dir[64];
 };
