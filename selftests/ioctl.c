@@ -215,6 +215,36 @@ TEST_F(setiff, no_carrier)
 	close(other);
 }
 
+/*
+ * Persistence is shown among the flags and cannot be asked for so; bits that
+ * stand for nothing say nothing.
+ */
+TEST_F(setiff, persist_is_no_request)
+{
+	struct link_info info;
+
+	ASSERT_EQ(0, tun_set_iff(self->fd, "ours",
+				 IFF_TAP | IFF_PERSIST | 0x000c));
+	EXPECT_EQ(IFF_TAP, tun_get_flags(self->fd) & ~IFF_NOFILTER);
+	ASSERT_EQ(0, link_get(tun_index(self->fd), &info));
+	EXPECT_EQ(0, info.persist);
+	close(self->fd);
+	self->fd = tun_open(0);
+	ASSERT_LE(0, self->fd);
+	EXPECT_EQ(-ENODEV, link_index("ours"));
+}
+
+TEST_F(setiff, old_names)
+{
+	int fd = tun_create("tap", TUN_TAP_DEV);
+
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(IFF_TAP, tun_get_flags(fd) & TUN_TYPE_MASK);
+	ASSERT_EQ(0, tun_set_iff(self->fd, "tun", TUN_TUN_DEV));
+	EXPECT_EQ(IFF_TUN, tun_get_flags(self->fd) & TUN_TYPE_MASK);
+	close(fd);
+}
+
 FIXTURE(features)
 {
 	unsigned int features;
@@ -252,24 +282,49 @@ TEST_F(features, also_when_attached)
 	close(fd);
 }
 
+static const unsigned int known_flags[] = {
+	IFF_NAPI, IFF_NAPI | IFF_NAPI_FRAGS, IFF_NO_CARRIER, IFF_NO_PI,
+	IFF_ONE_QUEUE, IFF_VNET_HDR, IFF_MULTI_QUEUE, IFF_BACKPRESSURE,
+};
+
 /* Reported means accepted, and a known flag not reported is refused. */
 TEST_F(features, reported_are_accepted)
 {
-	static const unsigned int flags[] = {
-		IFF_NAPI, IFF_NAPI | IFF_NAPI_FRAGS, IFF_NO_CARRIER,
-		IFF_NO_PI, IFF_ONE_QUEUE, IFF_VNET_HDR, IFF_MULTI_QUEUE,
-#ifdef IFF_BACKPRESSURE /* since 7.3 */
-		IFF_BACKPRESSURE,
-#endif
-	};
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(flags); i++) {
-		bool reported = (self->features & flags[i]) == flags[i];
-		int fd = tun_create("ours", IFF_TAP | flags[i]);
+	for (i = 0; i < ARRAY_SIZE(known_flags); i++) {
+		unsigned int flags = known_flags[i];
+		bool reported = (self->features & flags) == flags;
+		int fd = tun_create("ours", IFF_TAP | flags);
 
 		EXPECT_EQ(reported ? 0 : -EINVAL, fd < 0 ? fd : 0)
-			TH_LOG("flags %#x", flags[i]);
+			TH_LOG("flags %#x", flags);
+		close(fd);
+	}
+}
+
+/* What is accepted is shown, by the ioctl and in sysfs, but for the carrier. */
+TEST_F(features, shown)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(known_flags); i++) {
+		unsigned int flags = IFF_TAP | known_flags[i];
+		char text[16], expected[16];
+		int fd;
+
+		if ((self->features & flags) != flags)
+			continue;
+		fd = tun_create("ours", flags);
+		ASSERT_LE(0, fd);
+		flags &= ~IFF_NO_CARRIER;
+		/* Of the same bit: nothing is filtered. */
+		EXPECT_EQ(flags | IFF_NOFILTER, tun_get_flags(fd))
+			TH_LOG("flags %#x", flags);
+		snprintf(expected, sizeof(expected), "0x%x", flags);
+		ASSERT_LT(0, netdev_attr("ours", "tun_flags", text,
+					 sizeof(text)));
+		EXPECT_STREQ(expected, text);
 		close(fd);
 	}
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <linux/if_arp.h>
 #include <linux/netlink.h>
+#include <linux/sockios.h>
 
 #include "rtnl.h"
 #include "tun_test.h"
@@ -156,6 +157,37 @@ TEST_F(link, address)
 	ASSERT_EQ(0, link_set_address(self->index, live, 6));
 	ASSERT_EQ(0, link_get(self->index, &info));
 	EXPECT_EQ(0, memcmp(live, info.addr, 6));
+}
+
+/* A TAP lets multicast addresses be listed, and receives others all the same. */
+TEST_F(link, multicast_list)
+{
+	static const uint8_t listed[6] = { 1, 0, 0x5e, 0, 0, 9 };
+	static const uint8_t other[6] = { 1, 0, 0x5e, 0, 0, 10 };
+	static const uint8_t sender[6] = { 2, 0, 0, 0, 0, 2 };
+	bool tap = variant->flags & IFF_TAP;
+	int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), heard, proto;
+	struct ifreq ifr = { .ifr_name = "ours" };
+	uint8_t frame[64] = { 0 };
+
+	ASSERT_LE(0, sock);
+	memcpy(ifr.ifr_hwaddr.sa_data, listed, sizeof(listed));
+	EXPECT_EQ(tap ? 0 : -EINVAL, tun_ioctl_ptr(sock, SIOCADDMULTI, &ifr));
+	EXPECT_EQ(tap ? 0 : -EINVAL, tun_ioctl_ptr(sock, SIOCDELMULTI, &ifr));
+	EXPECT_EQ(tap ? -ENOENT : -EINVAL,
+		  tun_ioctl_ptr(sock, SIOCDELMULTI, &ifr));
+	close(sock);
+	if (!tap)
+		return;
+	ASSERT_EQ(0, link_up(self->index, true));
+	heard = packet_socket(self->index, PROTO_TEST);
+	ASSERT_LE(0, heard);
+	packet_eth(frame, other, sender, PROTO_TEST);
+	ASSERT_EQ(sizeof(frame), write_ret(self->fd, frame, sizeof(frame)));
+	ASSERT_EQ(POLLIN, wait_events(heard, POLLIN, WAIT_MS));
+	EXPECT_LT(0, packet_recv(heard, frame, sizeof(frame), &proto));
+	EXPECT_EQ(PROTO_TEST, proto);
+	close(heard);
 }
 
 /* The carrier is the program's: on while it has the device open. */

@@ -181,6 +181,41 @@ TEST_F(module, max_queues)
 	EXPECT_EQ(0, kmod_unload());
 }
 
+/* The room of a new device; one that there is keeps its own. */
+TEST_F(module, tx_queue_len)
+{
+	struct link_info info;
+	int tun, tap;
+
+	close(self->fd);
+	self->fd = -1;
+	ASSERT_EQ(0, kmod_unload());
+	ASSERT_EQ(0, kmod_load_with("tx_queue_len=77"));
+	tun = tun_create("tun", IFF_TUN);
+	tap = tun_create("tap", IFF_TAP);
+	ASSERT_LE(0, tun);
+	ASSERT_LE(0, tap);
+	ASSERT_EQ(0, link_get(link_index("tun"), &info));
+	EXPECT_EQ(77, info.txqlen);
+	ASSERT_EQ(0, link_get(link_index("tap"), &info));
+	EXPECT_EQ(77, info.txqlen);
+	close(tun);
+	close(tap);
+	EXPECT_EQ(0, kmod_unload());
+	ASSERT_EQ(0, kmod_load_with("tx_queue_len=0"));
+	tun = tun_create("tun", IFF_TUN);
+	tap = tun_create("tap", IFF_TAP);
+	ASSERT_LE(0, tun);
+	ASSERT_LE(0, tap);
+	ASSERT_EQ(0, link_get(link_index("tun"), &info));
+	EXPECT_EQ(500, info.txqlen);
+	ASSERT_EQ(0, link_get(link_index("tap"), &info));
+	EXPECT_EQ(1000, info.txqlen);
+	close(tun);
+	close(tap);
+	EXPECT_EQ(0, kmod_unload());
+}
+
 /* Does the module's file have the string, whole? */
 static bool modinfo_has(const char *image, size_t size, const char *start)
 {

@@ -523,6 +523,37 @@ TEST_F(read, vlan)
 	close(sock);
 }
 
+/* Two tags are no reason to cut it: the program is to see the segments' size. */
+TEST_F(read, double_vlan)
+{
+	struct vnet_packet p = packet(AF_INET, IPPROTO_TCP, 5000), got;
+	size_t head = ETH_HLEN + 2 * VLAN_HLEN;
+	struct virtio_net_hdr hdr;
+	int index, sock;
+
+	if (!self->eth)
+		SKIP(return, "a VLAN needs Ethernet");
+	ASSERT_EQ(0, tun_ioctl(self->fd, TUNSETOFFLOAD, TSO));
+	ASSERT_EQ(0, link_create_vlan(self->index, "outer", 42));
+	ASSERT_EQ(0, link_up(link_index("outer"), true));
+	ASSERT_EQ(0, link_create_vlan(link_index("outer"), "inner", 43));
+	index = link_index("inner");
+	ASSERT_EQ(0, link_up(index, true));
+	ASSERT_EQ(0, feature_wait("inner", "tx-tcp-segmentation", true));
+	sock = vnet_socket(index);
+	ASSERT_LE(0, sock);
+	ASSERT_EQ(0, send_packet(self, sock, index, &p,
+				 VIRTIO_NET_HDR_GSO_TCPV4, 1000));
+	ASSERT_EQ(0, read_packet(self, head, &got, &hdr));
+	EXPECT_EQ(0, memcmp(self->in + HDR + 12,
+			    "\x81\x00\x00\x2a\x81\x00\x00\x2b", 8));
+	EXPECT_EQ(5000, got.payload);
+	EXPECT_EQ(VIRTIO_NET_HDR_GSO_TCPV4, hdr.gso_type);
+	EXPECT_EQ(1000, hdr.gso_size);
+	EXPECT_EQ(head + p.l4, hdr.csum_start);
+	close(sock);
+}
+
 TEST(unattached)
 {
 	int fd;
