@@ -87,7 +87,7 @@ clippy: $(ready) ## run clippy with the kernel's flags
 doc: modules ## make the Rust documentation in build/doc
 	@$(if $(KDIR),$(vm)/doc $(shell cat $(KDIR)/include/config/kernel.release),$(vm)/enter $(vm)/doc $(KERNEL))
 
-lint: prepare ## run every linter: rustfmt, clippy, shellcheck, checkpatch
+lint: prepare ## run every linter: rustfmt, clippy, shellcheck, checkpatch, interface
 	@$(vm)/lint all
 
 shell: prepare modules samples ## open a shell in a guest with the module loaded
