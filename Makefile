@@ -9,6 +9,7 @@
 #	TEST_LIMIT=3000            seconds after which a program is ended
 #	BENCH='write-64|gso'       only the cases that match this expression
 #	MODE=wall ROUNDS=5         what to measure by, and how often
+#	CASE=write-64              the case to profile
 #	FUZZ_TIME=60 FUZZ_SEED=1   how long to fuzz, in seconds, and which run to repeat
 
 FLAVOUR ?=
@@ -18,7 +19,8 @@ TESTS   ?=
 BENCH   ?=
 MODE    ?= icount
 ROUNDS  ?= 5
-export FLAVOUR KERNEL TESTS BENCH MODE ROUNDS
+CASE    ?= write-64
+export FLAVOUR KERNEL TESTS BENCH MODE ROUNDS CASE
 
 vm      := selftests/vm
 tests   := build/selftests-$(KERNEL)
@@ -35,7 +37,7 @@ endif
 
 .DELETE_ON_ERROR:
 .PHONY: modules drop-in demo test test-debug test-clients test-upstream fuzz coverage \
-	bench selftests samples install uninstall clean fmt clippy doc lint shell prepare help
+	bench bench-profile bench-plot selftests samples install uninstall clean fmt clippy doc lint shell prepare help
 
 modules: $(ready) ## build rtun.ko (the default)
 	@$(kbuild) modules
@@ -64,6 +66,12 @@ coverage: test ## run the tests and list the lines of the driver that none ran
 
 bench: prepare modules ## measure BENCH's cases on both drivers, MODE=icount or wall
 	@$(vm)/bench
+
+bench-profile: prepare modules ## show where the instructions of a case go: CASE=write-64
+	@$(vm)/bench profile
+
+bench-plot: prepare ## draw what was measured, in Documentation/performance
+	@$(vm)/bench plot
 
 drop-in: $(ready) ## build tun.ko, which takes the in-tree driver's place
 	@$(kbuild_drop_in) modules

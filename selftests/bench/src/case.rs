@@ -4,15 +4,27 @@
 
 use anyhow::Result;
 
+use crate::batch::Batch;
+use crate::choice::Choice;
 use crate::clock::Effort;
+use crate::creation::Creation;
+use crate::creation::QueueMemory;
+use crate::lifecycle::Lifecycle;
+use crate::parallel::Parallel;
+use crate::parallel::Way;
+use crate::pingpong::PingPong;
 use crate::read::Read;
 use crate::result::Mode;
 use crate::result::Reading;
 use crate::setup::Layer;
 use crate::setup::Setup;
+use crate::slow::Burst;
+use crate::slow::Loaded;
 use crate::subject::Subject;
 use crate::syscall::Syscall;
+use crate::through::Through;
 use crate::write::Write;
+use crate::xdp::Xdp;
 
 /// The size of frames in bytes, or a large one that is to be segmented.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -44,6 +56,11 @@ pub trait Case {
     /// Whether it tells anything in `mode`.
     fn fits(&self, _mode: Mode) -> bool {
         true
+    }
+
+    /// How often each subject does it, if others do so `rounds` times.
+    fn rounds(&self, rounds: usize) -> usize {
+        rounds
     }
 
     /// Whether it is there to compare others with, whatever `BENCH` says.
@@ -103,6 +120,50 @@ pub fn all() -> Vec<Box<dyn Case>> {
             ..Setup::default()
         };
         cases.push(Box::new(Read { size, setup }));
+    }
+    for count in [1, 8, 64] {
+        for way in [Way::Read, Way::Write] {
+            cases.push(Box::new(Batch { way, count }));
+        }
+    }
+    for verdict in [Xdp::Drop, Xdp::Tx, Xdp::Redirect] {
+        cases.push(Box::new(verdict));
+    }
+    cases.extend(whole_ways());
+    for size in [64, 1500] {
+        for way in [Way::Write, Way::Read] {
+            cases.push(Box::new(Choice { way, size }));
+        }
+    }
+    cases.push(Box::new(Lifecycle));
+    cases.push(Box::new(QueueMemory));
+    for multi_queue in [false, true] {
+        cases.push(Box::new(Creation::Some { multi_queue }));
+    }
+    cases.push(Box::new(Creation::Thousand));
+    cases
+}
+
+/// The cases in which more than one call has a part.
+fn whole_ways() -> Vec<Box<dyn Case>> {
+    let mut cases: Vec<Box<dyn Case>> = vec![
+        Box::new(PingPong { size: 64 }),
+        Box::new(PingPong { size: 1400 }),
+    ];
+
+    for backpressure in [false, true] {
+        let setup = Setup {
+            backpressure,
+            ..Setup::default()
+        };
+        cases.push(Box::new(Through { setup }));
+        cases.push(Box::new(Burst { backpressure }));
+        cases.push(Box::new(Loaded { backpressure }));
+    }
+    for queues in [1, 2, 4] {
+        for way in [Way::Read, Way::Write] {
+            cases.push(Box::new(Parallel { way, queues }));
+        }
     }
     cases
 }

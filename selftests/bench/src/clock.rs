@@ -4,6 +4,7 @@
 
 use std::time::Instant;
 
+use crate::profile;
 use crate::result::Mode;
 
 /// Measures what `work` costs: instructions under `icount`, else nanoseconds.
@@ -12,10 +13,13 @@ use crate::result::Mode;
 ///
 /// That of `work`.
 pub fn cost<T, E>(work: impl FnOnce() -> Result<T, E>) -> Result<(f64, T), E> {
-    let start = Instant::now();
-    let value = work()?;
+    let (took, value) = profile::counted(|| {
+        let start = Instant::now();
+        let value = work();
+        (start.elapsed(), value)
+    });
 
-    Ok((start.elapsed().as_nanos() as f64, value))
+    Ok((took.as_nanos() as f64, value?))
 }
 
 /// How much of each thing one round does.
@@ -23,14 +27,26 @@ pub fn cost<T, E>(work: impl FnOnce() -> Result<T, E>) -> Result<(f64, T), E> {
 pub struct Effort {
     /// Packets of one measurement.
     pub packets: usize,
+    /// Calls of one measurement that are no packets: round trips, detaches.
+    pub calls: usize,
+    /// Devices of one measurement that makes many.
+    pub devices: usize,
 }
 
 impl Effort {
     /// Emulation executes some 50 million instructions a second.
     pub fn of(mode: Mode) -> Self {
         match mode {
-            Mode::Icount => Self { packets: 2048 },
-            Mode::Wall => Self { packets: 16384 },
+            Mode::Icount => Self {
+                packets: 2048,
+                calls: 16,
+                devices: 32,
+            },
+            Mode::Wall => Self {
+                packets: 16384,
+                calls: 48,
+                devices: 64,
+            },
         }
     }
 }

@@ -6,9 +6,12 @@ use std::ffi::c_int;
 use std::fs;
 use std::fs::File;
 use std::fs::OpenOptions;
+use std::net::UdpSocket;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
+use std::process::Command;
 
+use anyhow::ensure;
 use anyhow::Context;
 use anyhow::Result;
 
@@ -56,10 +59,20 @@ impl Device {
     pub fn new_up(subject: Subject, setup: &Setup, room: usize, mtu: usize) -> Result<Self> {
         let device = Self::new(subject, "bench", setup)?;
 
-        device.set("tx_queue_len", &room.to_string())?;
-        device.set("mtu", &mtu.to_string())?;
-        device.up()?;
+        device.set_up(room, mtu)?;
         Ok(device)
+    }
+
+    /// Gives each ring room for `room` packets of at most `mtu` bytes, and sets the
+    /// interface up.
+    ///
+    /// # Errors
+    ///
+    /// Those of the writes to sysfs.
+    pub fn set_up(&self, room: usize, mtu: usize) -> Result<()> {
+        self.set("tx_queue_len", &room.to_string())?;
+        self.set("mtu", &mtu.to_string())?;
+        self.set("flags", &format!("{:#x}", libc::IFF_UP))
     }
 
     /// Opens one more queue.
@@ -91,13 +104,37 @@ impl Device {
         Ok(())
     }
 
-    /// Sets the interface up.
+    /// Gives a TUN the address 198.18.0.1, with 198.18.0.2 behind it.
     ///
     /// # Errors
     ///
-    /// That of the write.
-    pub fn up(&self) -> Result<()> {
-        self.set("flags", &format!("{:#x}", libc::IFF_UP))
+    /// If `ip` fails.
+    pub fn give_address(&self) -> Result<()> {
+        tool(
+            "ip",
+            &["address", "add", "198.18.0.1/24", "dev", &self.name],
+        )
+    }
+
+    /// A socket that sends through the interface, to a port behind it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the socket's calls.
+    pub fn connect(&self, port: u16) -> Result<UdpSocket> {
+        let socket = UdpSocket::bind(("198.18.0.1", 0))?;
+
+        socket.connect(("198.18.0.2", port))?;
+        Ok(socket)
+    }
+
+    /// Sets the queueing discipline.
+    ///
+    /// # Errors
+    ///
+    /// If `tc` fails.
+    pub fn set_qdisc(&self, kind: &str) -> Result<()> {
+        tool("tc", &["qdisc", "replace", "dev", &self.name, "root", kind])
     }
 
     /// The interface's number.
@@ -139,4 +176,16 @@ impl Device {
 
         fs::write(&path, value).with_context(|| format!("cannot write {}", path.display()))
     }
+}
+
+/// Runs a program of iproute2.
+///
+/// # Errors
+///
+/// If it fails.
+pub fn tool(name: &str, arguments: &[&str]) -> Result<()> {
+    let status = Command::new(name).args(arguments).status()?;
+
+    ensure!(status.success(), "{name} {} failed", arguments.join(" "));
+    Ok(())
 }

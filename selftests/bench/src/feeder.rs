@@ -15,27 +15,52 @@ use crate::setup::Setup;
 use crate::setup::VNET_HDR_SIZE;
 use crate::sys;
 
-// From <linux/if_packet.h>; libc does not have the last one.
-const PACKET_QDISC_BYPASS: c_int = 20;
-const PACKET_VNET_HDR_SZ: c_int = 24;
-
-/// Sends on an interface, past its queueing discipline.
+/// Sends on an interface.
 pub struct Feeder(File);
 
 impl Feeder {
-    /// A feeder of `device`.
+    /// A feeder of `device`, past its queueing discipline.
     ///
     /// # Errors
     ///
     /// Those of the socket's calls.
     pub fn new(device: &Device, setup: &Setup) -> Result<Self> {
-        let socket = sys::packet_socket(device.index()?).context("packet socket")?;
+        Self::with_qdisc(device, setup)?.past_qdisc()
+    }
 
-        sys::set_option(&socket, libc::SOL_PACKET, PACKET_QDISC_BYPASS, 1)?;
+    /// Leaves the queueing discipline out from now on.
+    ///
+    /// # Errors
+    ///
+    /// That of `setsockopt(2)`.
+    pub fn past_qdisc(self) -> Result<Self> {
+        sys::set_option(&self.0, libc::SOL_PACKET, sys::PACKET_QDISC_BYPASS, 1)?;
+        Ok(self)
+    }
+
+    /// One that goes through the queueing discipline.
+    ///
+    /// # Errors
+    ///
+    /// Those of the socket's calls.
+    pub fn with_qdisc(device: &Device, setup: &Setup) -> Result<Self> {
+        let feeder = Self::of_index(device.index()?)?;
+
         if setup.vnet {
             let size = VNET_HDR_SIZE as c_int;
-            sys::set_option(&socket, libc::SOL_PACKET, PACKET_VNET_HDR_SZ, size)?;
+            sys::set_option(&feeder.0, libc::SOL_PACKET, sys::PACKET_VNET_HDR_SZ, size)?;
         }
+        Ok(feeder)
+    }
+
+    /// One of any interface, by its number.
+    ///
+    /// # Errors
+    ///
+    /// Those of the socket's calls.
+    pub fn of_index(index: c_int) -> Result<Self> {
+        let socket = sys::packet_socket(index).context("packet socket")?;
+
         Ok(Self(socket.into()))
     }
 

@@ -14,8 +14,9 @@ const IP: usize = 20;
 const UDP: usize = 8;
 const TCP: usize = 20;
 
-/// The segments of a large TCP packet, and the payload of each in bytes.
-const SEGMENTS: usize = 44;
+/// The segments of a large TCP packet.
+pub const SEGMENTS: usize = 44;
+/// The payload of each in bytes.
 const SEGMENT: usize = 1460;
 
 /// A packet as a program writes it, with all headers in front.
@@ -26,6 +27,15 @@ const SEGMENT: usize = 1460;
 ///
 /// If `size` has no room for the headers.
 pub fn udp(setup: &Setup, size: usize) -> Vec<u8> {
+    udp_flow(setup, size, 0)
+}
+
+/// A packet as [`udp`] makes it, of one of many flows.
+///
+/// # Panics
+///
+/// If `size` has no room for the headers.
+pub fn udp_flow(setup: &Setup, size: usize, flow: u16) -> Vec<u8> {
     let mut frame = vec![0; setup.header_size()];
 
     link_header(&mut frame, setup.layer);
@@ -36,7 +46,8 @@ pub fn udp(setup: &Setup, size: usize) -> Vec<u8> {
         libc::IPPROTO_UDP as u8,
         UDP + payload,
     );
-    frame.extend([0x30, 0x39, 0x30, 0x3a]); // ports 12345 and 12346
+    frame.extend((20000 + flow).to_be_bytes());
+    frame.extend([0x30, 0x3a]); // port 12346
     frame.extend(((UDP + payload) as u16).to_be_bytes());
     frame.extend([0, 0]); // no checksum
     fill(&mut frame, payload);
@@ -87,7 +98,6 @@ fn link_header(frame: &mut Vec<u8>, layer: Layer) {
         frame.extend([0x02, 0, 0, 0, 0, 0x02]); // nobody's address
         frame.extend([0x02, 0, 0, 0, 0, 0x01]);
         frame.extend([0x08, 0x00]);
-        debug_assert!(frame.len() >= ETHERNET);
     }
 }
 
@@ -118,4 +128,35 @@ fn checksum(data: &[u8], mut sum: u32) -> u16 {
 
 fn fill(frame: &mut Vec<u8>, size: usize) {
     frame.extend((0..size).map(|n| n as u8));
+}
+
+/// Where the IP header begins.
+pub fn ip_offset(setup: &Setup) -> usize {
+    let link = match setup.layer {
+        Layer::Tap => ETHERNET,
+        Layer::Tun => 0,
+    };
+    setup.header_size() + link
+}
+
+/// The port that a UDP packet over IPv4 without a link header goes to, if it is one.
+pub fn udp_port(packet: &[u8]) -> Option<u16> {
+    is_udp(packet).then(|| u16::from_be_bytes([packet[IP + 2], packet[IP + 3]]))
+}
+
+fn is_udp(packet: &[u8]) -> bool {
+    packet.len() >= IP + UDP && packet[0] == 0x45 && packet[9] == libc::IPPROTO_UDP as u8
+}
+
+/// Swaps the addresses and ports of a UDP packet over IPv4 without a link header, whose
+/// checksums stay right. Tells whether it is one.
+pub fn turn_round(packet: &mut [u8]) -> bool {
+    if !is_udp(packet) {
+        return false;
+    }
+    let (from, to) = packet[12..20].split_at_mut(4);
+    from.swap_with_slice(to);
+    let (from, to) = packet[IP..IP + 4].split_at_mut(2);
+    from.swap_with_slice(to);
+    true
 }

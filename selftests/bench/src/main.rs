@@ -6,31 +6,50 @@
 
 #![deny(unsafe_code)]
 
+mod batch;
 mod case;
+mod choice;
 mod clock;
+mod creation;
 mod device;
 mod feeder;
 mod frame;
+mod lifecycle;
+mod packet_ring;
+mod parallel;
+mod pingpong;
+mod plot;
+mod profile;
 mod read;
 mod result;
 mod run;
 mod sandbox;
 mod setup;
+mod shared;
+mod slow;
 mod stats;
 mod subject;
 mod sys;
 mod syscall;
 mod table;
+mod target;
+mod through;
+mod veth;
 mod write;
+mod xdp;
+mod xsk;
 
 use std::path::PathBuf;
 
+use anyhow::ensure;
 use anyhow::Result;
 use clap::Parser;
 use clap::Subcommand;
 use regex_lite::Regex;
 
 use crate::result::Mode;
+use crate::result::Results;
+use crate::subject::Subject;
 
 #[derive(Parser)]
 #[command(about, version)]
@@ -56,6 +75,30 @@ enum Command {
         #[arg(long)]
         json: Option<PathBuf>,
     },
+    /// Do one case of one subject, for perf to look at.
+    Profile {
+        /// The case's whole name
+        case: String,
+        /// Whose turn it is
+        #[arg(value_enum)]
+        subject: Subject,
+        /// The pipe that perf reads commands from
+        commands: PathBuf,
+        /// The pipe that perf answers in
+        answers: PathBuf,
+        /// How often
+        #[arg(long, default_value_t = 50)]
+        rounds: usize,
+    },
+    /// Make plots of figures that were kept.
+    Plot {
+        /// What `run` wrote, one file for each mode
+        #[arg(required = true)]
+        json: Vec<PathBuf>,
+        /// The directory for the plots
+        #[arg(long)]
+        out: PathBuf,
+    },
     /// List the cases.
     List,
 }
@@ -70,9 +113,30 @@ fn main() -> Result<()> {
         } => {
             let results = run::run(mode, &cases, rounds)?;
 
+            table::print_targets(&results);
             if let Some(path) = json {
                 results.save(&path)?;
             }
+            let failed = results.failures.len();
+            ensure!(failed == 0, "{failed} figures are missing: see above");
+        }
+        Command::Profile {
+            case,
+            subject,
+            commands,
+            answers,
+            rounds,
+        } => {
+            profile::use_perf(&commands, &answers)?;
+            run::profile(&case, subject, rounds)?;
+        }
+        Command::Plot { json, out } => {
+            let results: Vec<_> = json
+                .iter()
+                .map(|path| Results::load(path))
+                .collect::<Result<_>>()?;
+
+            plot::all(&results, &out)?;
         }
         Command::List => {
             for case in case::all() {

@@ -51,10 +51,10 @@ impl Case for Read {
         let mut sum = 0.0;
 
         feeder.send(&frame, room)?;
-        read(&device.queues[0], &frame, room)?;
+        read(&device.queues[0], frame.len(), room)?;
         for _ in 0..fills {
             feeder.send(&frame, room)?;
-            sum += cost(|| read(&device.queues[0], &frame, room))?.0;
+            sum += cost(|| read(&device.queues[0], frame.len(), room))?.0;
         }
         let dropped = device.counter("tx_dropped")?;
         ensure!(dropped == 0, "{dropped} packets were dropped");
@@ -63,12 +63,17 @@ impl Case for Read {
     }
 }
 
-fn read(mut queue: &File, frame: &[u8], count: usize) -> Result<()> {
-    let mut buffer = vec![0; frame.len() + 64];
+/// Reads `count` packets, each of which must be of `size` bytes.
+///
+/// # Errors
+///
+/// That of `read(2)`, and if a packet is of another size.
+pub fn read(mut queue: &File, size: usize, count: usize) -> Result<()> {
+    let mut buffer = vec![0; size + 64];
 
     for _ in 0..count {
-        let size = queue.read(&mut buffer).context("read()")?;
-        ensure!(size == frame.len(), "{size} bytes arrived");
+        let got = queue.read(&mut buffer).context("read()")?;
+        ensure!(got == size, "{got} bytes arrived");
     }
     Ok(())
 }

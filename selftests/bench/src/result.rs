@@ -33,6 +33,12 @@ pub enum Unit {
     CostPerPacket,
     /// Instructions or nanoseconds a call.
     CostPerCall,
+    /// Nanoseconds of the guest's clock, waiting included.
+    Latency,
+    /// Bytes.
+    Bytes,
+    /// A hundredth part.
+    Percent,
 }
 
 impl Unit {
@@ -43,6 +49,9 @@ impl Unit {
             (Self::CostPerPacket, Mode::Wall) => "ns/packet",
             (Self::CostPerCall, Mode::Icount) => "instr/call",
             (Self::CostPerCall, Mode::Wall) => "ns/call",
+            (Self::Latency, _) => "guest ns",
+            (Self::Bytes, _) => "bytes",
+            (Self::Percent, _) => "%",
         }
     }
 }
@@ -92,6 +101,17 @@ impl Figure {
     }
 }
 
+/// A case that could not be measured.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Failure {
+    /// The case's name.
+    pub case: String,
+    /// Who failed.
+    pub subject: Subject,
+    /// Why.
+    pub error: String,
+}
+
 /// All of a run.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Results {
@@ -103,9 +123,28 @@ pub struct Results {
     pub cpus: usize,
     /// In the order in which they were measured.
     pub figures: Vec<Figure>,
+    /// What could not be measured.
+    pub failures: Vec<Failure>,
 }
 
 impl Results {
+    /// The figure of that name.
+    pub fn figure(&self, name: &str) -> Option<&Figure> {
+        self.figures.iter().find(|figure| figure.name == name)
+    }
+
+    /// Reads what [`Results::save`] wrote.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read or is of another kind.
+    pub fn load(path: &Path) -> Result<Self> {
+        let text =
+            fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+
+        serde_json::from_str(&text).with_context(|| format!("{} is no result", path.display()))
+    }
+
     /// Writes the results as JSON.
     ///
     /// # Errors

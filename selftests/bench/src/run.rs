@@ -14,8 +14,10 @@ use regex_lite::Regex;
 use crate::case;
 use crate::case::Case;
 use crate::clock::Effort;
+use crate::result::Failure;
 use crate::result::Figure;
 use crate::result::Mode;
+use crate::result::Reading;
 use crate::result::Results;
 use crate::sandbox;
 use crate::subject::Subject;
@@ -25,7 +27,7 @@ use crate::table;
 ///
 /// # Errors
 ///
-/// If there are none, or if a case fails.
+/// If there are none. That a case fails is a result.
 pub fn run(mode: Mode, pattern: &Regex, rounds: usize) -> Result<Results> {
     let cases = choose(mode, pattern)?;
     let mut results = Results {
@@ -35,6 +37,7 @@ pub fn run(mode: Mode, pattern: &Regex, rounds: usize) -> Result<Results> {
             .to_owned(),
         cpus: thread::available_parallelism()?.get(),
         figures: Vec::new(),
+        failures: Vec::new(),
     };
 
     sandbox::enter()?;
@@ -42,12 +45,34 @@ pub fn run(mode: Mode, pattern: &Regex, rounds: usize) -> Result<Results> {
     for (n, case) in cases.iter().enumerate() {
         let position = format!("[{}/{}]", n + 1, cases.len());
 
-        for figure in measure(case.as_ref(), Effort::of(mode), rounds)? {
-            table::print_figure(&position, &figure, mode);
-            results.figures.push(figure);
+        let (figures, failures) = measure(case.as_ref(), Effort::of(mode), rounds);
+
+        for figure in &figures {
+            table::print_figure(&position, figure, mode);
         }
+        for failure in &failures {
+            table::print_failure(&position, failure);
+        }
+        results.figures.extend(figures);
+        results.failures.extend(failures);
     }
     Ok(results)
+}
+
+/// Does rounds of one case of one subject, as under `icount`.
+///
+/// # Errors
+///
+/// If there is no such case, and those of the case.
+pub fn profile(name: &str, subject: Subject, rounds: usize) -> Result<()> {
+    let cases = case::all();
+    let case = cases
+        .iter()
+        .find(|case| case.name() == name && case.subjects().contains(&subject))
+        .with_context(|| format!("there is no case {name} of {subject}"))?;
+
+    sandbox::enter()?;
+    (0..rounds).try_for_each(|_| case.run(subject, Effort::of(Mode::Icount)).map(drop))
 }
 
 fn choose(mode: Mode, pattern: &Regex) -> Result<Vec<Box<dyn Case>>> {
@@ -61,31 +86,36 @@ fn choose(mode: Mode, pattern: &Regex) -> Result<Vec<Box<dyn Case>>> {
     Ok(cases)
 }
 
-/// All rounds of a case.
-fn measure(case: &dyn Case, effort: Effort, rounds: usize) -> Result<Vec<Figure>> {
+/// All rounds of a case. A subject that fails once is not asked again.
+fn measure(case: &dyn Case, effort: Effort, rounds: usize) -> (Vec<Figure>, Vec<Failure>) {
     let mut figures: Vec<Figure> = Vec::new();
+    let mut failures: Vec<Failure> = Vec::new();
 
-    for round in 0..rounds {
+    for round in 0..case.rounds(rounds) {
         let mut subjects = case.subjects();
 
         if round % 2 == 1 {
             subjects.reverse();
         }
         for subject in subjects {
-            round_of(case, subject, effort, &mut figures)
-                .with_context(|| format!("{} of {subject}", case.name()))?;
+            if failures.iter().any(|failure| failure.subject == subject) {
+                continue;
+            }
+            match case.run(subject, effort) {
+                Ok(readings) => add(&mut figures, case, subject, &readings),
+                Err(error) => failures.push(Failure {
+                    case: case.name(),
+                    subject,
+                    error: format!("{error:#}"),
+                }),
+            }
         }
     }
-    Ok(figures)
+    (figures, failures)
 }
 
-fn round_of(
-    case: &dyn Case,
-    subject: Subject,
-    effort: Effort,
-    figures: &mut Vec<Figure>,
-) -> Result<()> {
-    for reading in case.run(subject, effort)? {
+fn add(figures: &mut Vec<Figure>, case: &dyn Case, subject: Subject, readings: &[Reading]) {
+    for reading in readings {
         let name = match reading.metric {
             "" => case.name(),
             metric => format!("{} {metric}", case.name()),
@@ -107,5 +137,4 @@ fn round_of(
             .or_default()
             .push(reading.value);
     }
-    Ok(())
 }

@@ -42,8 +42,19 @@ impl Summary {
     }
 }
 
+/// The value that `permille` thousandths of `values` do not exceed: nothing if there are
+/// none.
+pub fn quantile(values: &[f64], permille: usize) -> Option<f64> {
+    let mut sorted = values.to_vec();
+
+    sorted.sort_by(f64::total_cmp);
+    let rank = (sorted.len() * permille).div_ceil(1000);
+    sorted.get(rank.saturating_sub(1)).copied()
+}
+
 #[cfg(test)]
 mod tests {
+    use super::quantile;
     use super::Summary;
 
     #[test]
@@ -58,5 +69,15 @@ mod tests {
         let ratio = Summary::of_ratio(&[1.0, 4.0], &[2.0, 4.0]).unwrap();
 
         assert_eq!((ratio.min, ratio.max), (0.5, 1.0));
+    }
+
+    #[test]
+    fn quantile_is_a_value() {
+        let values: Vec<f64> = (1..=1000).map(f64::from).collect();
+
+        assert!(quantile(&[], 500).is_none());
+        assert_eq!(quantile(&[7.0], 999), Some(7.0));
+        assert_eq!(quantile(&values, 500), Some(500.0));
+        assert_eq!(quantile(&values, 999), Some(999.0));
     }
 }

@@ -5,17 +5,26 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use clap::ValueEnum;
 use serde::Deserialize;
 use serde::Serialize;
 
 /// What does the work of a case.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Subject {
     /// The in-tree driver.
     Tun,
     /// This driver.
     Rtun,
+    /// The in-tree driver with `IFF_NAPI`.
+    TunNapi,
+    /// The in-tree driver, given large packets: figures are those of a segment.
+    TunGso,
+    /// A packet socket with mapped rings, on a veth.
+    PacketRing,
+    /// An AF_XDP socket in copy mode, on a veth.
+    Xsk,
     /// The kernel alone, for scale.
     Kernel,
 }
@@ -29,6 +38,10 @@ impl Subject {
         match self {
             Self::Tun => "tun",
             Self::Rtun => "rtun",
+            Self::TunNapi => "tun-napi",
+            Self::TunGso => "tun-gso",
+            Self::PacketRing => "af_packet",
+            Self::Xsk => "af_xdp",
             Self::Kernel => "kernel",
         }
     }

@@ -14,8 +14,14 @@ use std::mem;
 use std::os::fd::AsRawFd;
 use std::os::fd::FromRawFd;
 use std::os::fd::OwnedFd;
+use std::ptr;
 
 use nix::errno::Errno;
+
+/// Not known to libc; from `<linux/if_packet.h>`.
+pub const PACKET_QDISC_BYPASS: c_int = 20;
+/// As [`PACKET_QDISC_BYPASS`].
+pub const PACKET_VNET_HDR_SZ: c_int = 24;
 
 mod raw {
     use super::c_int;
@@ -34,6 +40,21 @@ mod raw {
         nix::request_code_write!(TUN, 216, INT),
         c_int
     );
+    nix::ioctl_write_ptr_bad!(
+        set_queue,
+        nix::request_code_write!(TUN, 217, INT),
+        libc::ifreq
+    );
+
+    /// `struct rtun_batch` of `rust/uapi/rtun.h`.
+    #[repr(C)]
+    pub struct Batch {
+        pub version: u16,
+        pub newest: u16,
+        pub flags: u32,
+    }
+
+    nix::ioctl_write_ptr!(set_batch, 0xd4, 1, Batch);
 }
 
 /// Makes an interface request that carries flags, as `TUNSETIFF` takes one.
@@ -69,6 +90,19 @@ pub fn tun_set_iff(file: &File, name: &str, flags: c_int) -> io::Result<()> {
     Ok(())
 }
 
+/// `TUNSETQUEUE`: attaches or detaches the queue of `file`.
+///
+/// # Errors
+///
+/// Those of the call.
+pub fn tun_set_queue(file: &File, flags: c_int) -> io::Result<()> {
+    let request = request("", flags)?;
+
+    // SAFETY: The call reads one `ifreq`, which lives until it returns.
+    unsafe { raw::set_queue(file.as_raw_fd(), &raw const request) }?;
+    Ok(())
+}
+
 /// `TUNSETOFFLOAD`: what the program takes of checksums and segmentation.
 ///
 /// # Errors
@@ -91,18 +125,56 @@ pub fn tun_set_vnet_hdr_size(file: &File, size: c_int) -> io::Result<()> {
     Ok(())
 }
 
-/// Sets an option of a socket that is a plain number.
+/// `RTUN_SETBATCH`: lets each read and write of `file` carry many packets, in frames.
+///
+/// # Errors
+///
+/// Those of the call; `EINVAL` or `EBADFD` if the driver has no batches.
+pub fn rtun_set_batch(file: &File) -> io::Result<()> {
+    let batch = raw::Batch {
+        version: 1,
+        newest: 0,
+        flags: 0,
+    };
+
+    // SAFETY: The call reads one `Batch`, which lives until it returns.
+    unsafe { raw::set_batch(file.as_raw_fd(), &raw const batch) }?;
+    Ok(())
+}
+
+/// What an option of a socket may be made of: numbers without gaps.
+///
+/// # Safety
+///
+/// Every byte of a value must be initialised.
+pub unsafe trait Plain: Copy {}
+
+// SAFETY: A number has no gaps.
+unsafe impl Plain for c_int {}
+// SAFETY: A number has no gaps.
+unsafe impl Plain for u32 {}
+// SAFETY: It is seven numbers of the same size.
+unsafe impl Plain for libc::tpacket_req3 {}
+// SAFETY: It is two numbers of eight bytes and four of four.
+unsafe impl Plain for Umem {}
+
+/// Sets an option of a socket.
 ///
 /// # Errors
 ///
 /// Those of `setsockopt(2)`.
-pub fn set_option(fd: &impl AsRawFd, level: c_int, name: c_int, value: c_int) -> io::Result<()> {
-    let size = size_of::<c_int>() as libc::socklen_t;
+pub fn set_option<T: Plain>(
+    socket: &impl AsRawFd,
+    level: c_int,
+    name: c_int,
+    value: T,
+) -> io::Result<()> {
+    let size = size_of::<T>() as libc::socklen_t;
+    let value = (&raw const value).cast();
 
-    // SAFETY: The call reads `size` bytes of `value`, which lives until it returns.
-    let result =
-        unsafe { libc::setsockopt(fd.as_raw_fd(), level, name, (&raw const value).cast(), size) };
-    Errno::result(result)?;
+    // SAFETY: The call reads `size` initialised bytes of a value that lives until it
+    // returns.
+    Errno::result(unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, value, size) })?;
     Ok(())
 }
 
@@ -112,21 +184,129 @@ pub fn set_option(fd: &impl AsRawFd, level: c_int, name: c_int, value: c_int) ->
 ///
 /// Those of `socket(2)` and `bind(2)`.
 pub fn packet_socket(index: c_int) -> io::Result<OwnedFd> {
-    // SAFETY: The call takes numbers.
-    let fd = Errno::result(unsafe {
-        libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0)
-    })?;
-    // SAFETY: The descriptor is new: nobody else owns it.
-    let socket = unsafe { OwnedFd::from_raw_fd(fd) };
+    packet_socket_of(index, 0)
+}
+
+/// Opens a raw packet socket on the interface `index` that receives packets of
+/// `protocol`, or none if that is 0.
+///
+/// # Errors
+///
+/// Those of `socket(2)` and `bind(2)`.
+pub fn packet_socket_of(index: c_int, protocol: c_int) -> io::Result<OwnedFd> {
+    let socket = socket(libc::AF_PACKET)?;
     // SAFETY: A `sockaddr_ll` is made of integers.
     let mut address: libc::sockaddr_ll = unsafe { mem::zeroed() };
 
     address.sll_family = libc::AF_PACKET as libc::c_ushort;
+    address.sll_protocol = (protocol as u16).to_be();
     address.sll_ifindex = index;
-    let size = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
-    // SAFETY: The call reads `size` bytes of `address`, which lives until it returns.
-    Errno::result(unsafe { libc::bind(fd, (&raw const address).cast(), size) })?;
+    bind(&socket, &address)?;
     Ok(socket)
+}
+
+/// `struct xdp_umem_reg`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Umem {
+    /// Where the memory begins.
+    pub address: u64,
+    /// Its bytes.
+    pub size: u64,
+    /// The bytes of a packet's place.
+    pub chunk_size: u32,
+    /// Those in front of a packet.
+    pub headroom: u32,
+    /// None yet.
+    pub flags: u32,
+    /// None here.
+    pub tx_metadata: u32,
+}
+
+/// Opens an AF_XDP socket.
+///
+/// # Errors
+///
+/// Those of `socket(2)`.
+pub fn xdp_socket() -> io::Result<OwnedFd> {
+    socket(libc::AF_XDP)
+}
+
+/// `XDP_MMAP_OFFSETS`: where in its mappings the rings of a socket are.
+///
+/// # Errors
+///
+/// Those of `getsockopt(2)`.
+pub fn xdp_offsets(socket: &OwnedFd) -> io::Result<libc::xdp_mmap_offsets> {
+    // SAFETY: It is made of integers.
+    let mut offsets: libc::xdp_mmap_offsets = unsafe { mem::zeroed() };
+    let mut size = size_of_val(&offsets) as libc::socklen_t;
+    let to = (&raw mut offsets).cast();
+
+    // SAFETY: The call writes at most `size` bytes, which are those of `offsets`.
+    Errno::result(unsafe {
+        let fd = socket.as_raw_fd();
+        libc::getsockopt(fd, libc::SOL_XDP, libc::XDP_MMAP_OFFSETS, to, &raw mut size)
+    })?;
+    Ok(offsets)
+}
+
+/// Binds an AF_XDP socket, in copy mode, to the first queue of the interface `index`.
+///
+/// # Errors
+///
+/// Those of `bind(2)`.
+pub fn bind_xdp(socket: &OwnedFd, index: c_int) -> io::Result<()> {
+    // SAFETY: A `sockaddr_xdp` is made of integers.
+    let mut address: libc::sockaddr_xdp = unsafe { mem::zeroed() };
+
+    address.sxdp_family = libc::AF_XDP as u16;
+    address.sxdp_flags = libc::XDP_COPY;
+    address.sxdp_ifindex = index as u32;
+    bind(socket, &address)
+}
+
+fn socket(family: c_int) -> io::Result<OwnedFd> {
+    // SAFETY: The call takes numbers.
+    let fd = unsafe { libc::socket(family, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) };
+    let fd = Errno::result(fd)?;
+
+    // SAFETY: The descriptor is new: nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// `T` is a structure that begins with an address family, as the family has it.
+fn bind<T>(socket: &OwnedFd, address: &T) -> io::Result<()> {
+    let size = size_of::<T>() as libc::socklen_t;
+    let address = (&raw const *address).cast();
+
+    // SAFETY: The call reads `size` bytes of a structure that lives until it returns.
+    Errno::result(unsafe { libc::bind(socket.as_raw_fd(), address, size) })?;
+    Ok(())
+}
+
+/// Lets the kernel send what is in a socket's ring.
+///
+/// # Errors
+///
+/// Those of `send(2)`.
+pub fn kick(socket: &OwnedFd) -> io::Result<()> {
+    // SAFETY: The call reads nothing.
+    let sent = unsafe { libc::send(socket.as_raw_fd(), ptr::null(), 0, libc::MSG_DONTWAIT) };
+    Errno::result(sent)?;
+    Ok(())
+}
+
+/// The same, of a socket that sends but a few at a time and says so.
+///
+/// # Errors
+///
+/// Those of `send(2)`, but for those that ask for another call.
+pub fn kick_again(socket: &OwnedFd) -> io::Result<()> {
+    match kick(socket) {
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EBUSY)) => Ok(()),
+        result => result,
+    }
 }
 
 /// A system call that does next to nothing.
@@ -134,4 +314,138 @@ pub fn getppid() -> c_long {
     // SAFETY: The call takes nothing and cannot fail. The C library's wrapper is not
     // used lest it remembers the result.
     unsafe { libc::syscall(libc::SYS_getppid) }
+}
+
+/// The arguments of `bpf(2)` that are used here: the first words of `union bpf_attr`.
+/// The kernel takes missing ones as zero.
+#[repr(C)]
+struct BpfProgram {
+    kind: u32,
+    instructions: u32,
+    code: u64,
+    licence: u64,
+}
+
+#[repr(C)]
+struct BpfLink {
+    program: u32,
+    index: u32,
+    kind: u32,
+    flags: u32,
+}
+
+/// Loads an XDP program.
+///
+/// # Errors
+///
+/// Those of `bpf(2)`.
+pub fn bpf_load_xdp(code: &[u64]) -> io::Result<OwnedFd> {
+    const BPF_PROG_LOAD: c_int = 5;
+    const BPF_PROG_TYPE_XDP: u32 = 6;
+    let program = BpfProgram {
+        kind: BPF_PROG_TYPE_XDP,
+        instructions: code.len() as u32,
+        code: code.as_ptr().addr() as u64,
+        licence: c"GPL".as_ptr().addr() as u64,
+    };
+
+    // SAFETY: The call reads the code and the licence, which live until it returns.
+    unsafe { bpf(BPF_PROG_LOAD, &program) }
+}
+
+/// Attaches an XDP program to the driver of the interface `index`, until the
+/// descriptor is closed.
+///
+/// # Errors
+///
+/// Those of `bpf(2)`: `EOPNOTSUPP` if the driver does not run programs itself.
+pub fn bpf_link_xdp(program: &OwnedFd, index: c_int) -> io::Result<OwnedFd> {
+    const BPF_LINK_CREATE: c_int = 28;
+    const BPF_XDP: u32 = 37;
+    const XDP_FLAGS_DRV_MODE: u32 = 1 << 2;
+    let link = BpfLink {
+        program: program.as_raw_fd() as u32,
+        index: index as u32,
+        kind: BPF_XDP,
+        flags: XDP_FLAGS_DRV_MODE,
+    };
+
+    // SAFETY: The arguments have no pointer.
+    unsafe { bpf(BPF_LINK_CREATE, &link) }
+}
+
+/// Calls `bpf(2)` for a descriptor.
+///
+/// # Safety
+///
+/// `arguments` must be what `command` takes, and its pointers must be valid.
+unsafe fn bpf<T>(command: c_int, arguments: &T) -> io::Result<OwnedFd> {
+    // SAFETY: By what the caller promises.
+    let fd = unsafe { bpf_call(command, arguments) }?;
+
+    // SAFETY: The descriptor is new: nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as c_int) })
+}
+
+/// The words of `union bpf_attr` that make a map.
+#[repr(C)]
+struct BpfMap {
+    kind: u32,
+    key_size: u32,
+    value_size: u32,
+    entries: u32,
+}
+
+/// The words of `union bpf_attr` that set a map's entry.
+#[repr(C)]
+struct BpfEntry {
+    map: u32,
+    padding: u32,
+    key: u64,
+    value: u64,
+    flags: u64,
+}
+
+/// Makes a map with one entry, the AF_XDP socket `socket`.
+///
+/// # Errors
+///
+/// Those of `bpf(2)`.
+pub fn bpf_socket_map(socket: c_int) -> io::Result<OwnedFd> {
+    const BPF_MAP_CREATE: c_int = 0;
+    const BPF_MAP_UPDATE_ELEM: c_int = 2;
+    const BPF_MAP_TYPE_XSKMAP: u32 = 17;
+    let shape = BpfMap {
+        kind: BPF_MAP_TYPE_XSKMAP,
+        key_size: 4,
+        value_size: 4,
+        entries: 1,
+    };
+
+    // SAFETY: The arguments have no pointer.
+    let map = unsafe { bpf(BPF_MAP_CREATE, &shape) }?;
+    let key = 0_u32;
+    let entry = BpfEntry {
+        map: map.as_raw_fd() as u32,
+        padding: 0,
+        key: (&raw const key).addr() as u64,
+        value: (&raw const socket).addr() as u64,
+        flags: 0,
+    };
+    // SAFETY: The call reads key and value, four bytes each, which live until it returns.
+    unsafe { bpf_call(BPF_MAP_UPDATE_ELEM, &entry) }?;
+    Ok(map)
+}
+
+/// Calls `bpf(2)`.
+///
+/// # Safety
+///
+/// As for [`bpf`].
+unsafe fn bpf_call<T>(command: c_int, arguments: &T) -> io::Result<c_long> {
+    let size = size_of::<T>();
+
+    // SAFETY: The caller promises that the command takes these; the size is theirs.
+    let result = unsafe { libc::syscall(libc::SYS_bpf, command, &raw const *arguments, size) };
+    Ok(Errno::result(result)?)
 }

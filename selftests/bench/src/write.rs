@@ -65,7 +65,12 @@ impl Case for Write {
     }
 }
 
-fn write(mut queue: &File, frame: &[u8], count: usize) -> Result<()> {
+/// Writes `frame` `count` times.
+///
+/// # Errors
+///
+/// That of `write(2)`.
+pub fn write(mut queue: &File, frame: &[u8], count: usize) -> Result<()> {
     for _ in 0..count {
         queue.write_all(frame).context("write()")?;
     }
