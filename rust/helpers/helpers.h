@@ -16,6 +16,11 @@
 #include <net/sock.h>
 #include <net/xdp.h>
 
+#ifdef RTUN_INLINE
+/* To be inlined into Rust, whatever the attributes of both differ in. */
+#pragma clang attribute push([[clang::always_inline]], apply_to = function)
+#endif
+
 /* cred.c */
 struct net *rtun_current_net(void);
 int rtun_open_net_ns(struct net *net);
@@ -177,9 +182,6 @@ int rtun_virtio_net_hdr_from_skb(const struct sk_buff *skb,
 				 struct virtio_net_hdr_v1_hash_tunnel *hdr,
 				 bool tunnel, bool little_endian, int vlan_hlen);
 
-/* trace.c */
-void rtun_trace_refused(const char *ifname, unsigned int cmd, const char *reason, int err);
-
 /* xdp.c */
 struct bpf_net_context *rtun_xdp_enter(struct bpf_net_context *context);
 void rtun_xdp_leave(struct bpf_net_context *context);
@@ -193,5 +195,12 @@ void rtun_trace_xdp_exception(const struct net_device *dev,
 
 /* wait_bit.c */
 void rtun_wait_var_zero_mask(u64 *word, u64 mask);
+
+#ifdef RTUN_INLINE
+#pragma clang attribute pop
+#endif
+
+/* trace.c, which stays C. */
+void rtun_trace_refused(const char *ifname, unsigned int cmd, const char *reason, int err);
 
 #endif
