@@ -37,7 +37,8 @@ endif
 
 .DELETE_ON_ERROR:
 .PHONY: modules drop-in demo test test-debug test-clients test-upstream fuzz coverage \
-	bench bench-profile bench-plot selftests samples install uninstall clean fmt clippy doc lint shell prepare help
+	bench bench-profile bench-plot selftests samples install uninstall clean fmt clippy \
+	doc lint shell prepare help
 
 modules: $(ready) ## build rtun.ko (the default)
 	@$(kbuild) modules

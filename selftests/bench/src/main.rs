@@ -111,12 +111,9 @@ fn main() -> Result<()> {
             rounds,
             json,
         } => {
-            let results = run::run(mode, &cases, rounds)?;
+            let results = run::run(mode, &cases, rounds, json.as_deref())?;
 
             table::print_targets(&results);
-            if let Some(path) = json {
-                results.save(&path)?;
-            }
             let failed = results.failures.len();
             ensure!(failed == 0, "{failed} figures are missing: see above");
         }

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 use std::thread;
 
 use anyhow::ensure;
@@ -23,12 +24,12 @@ use crate::sandbox;
 use crate::subject::Subject;
 use crate::table;
 
-/// Runs the cases that match `pattern` and prints their figures.
+/// Runs the cases that match `pattern`, prints their figures and keeps them in `json`.
 ///
 /// # Errors
 ///
 /// If there are none. That a case fails is a result.
-pub fn run(mode: Mode, pattern: &Regex, rounds: usize) -> Result<Results> {
+pub fn run(mode: Mode, pattern: &Regex, rounds: usize, json: Option<&Path>) -> Result<Results> {
     let cases = choose(mode, pattern)?;
     let mut results = Results {
         mode,
@@ -55,6 +56,10 @@ pub fn run(mode: Mode, pattern: &Regex, rounds: usize) -> Result<Results> {
         }
         results.figures.extend(figures);
         results.failures.extend(failures);
+        // What is there is kept, should the guest come to its end.
+        if let Some(path) = json {
+            results.save(path)?;
+        }
     }
     Ok(results)
 }

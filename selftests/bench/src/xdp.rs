@@ -116,7 +116,7 @@ impl Xdp {
 fn instruction(opcode: u8, register: u8, immediate: c_int) -> u64 {
     let immediate = u64::from(u32::from_ne_bytes(immediate.to_ne_bytes()));
 
-    u64::from(opcode) | u64::from(register) << 8 | immediate << 32
+    u64::from(opcode) | (u64::from(register) << 8) | (immediate << 32)
 }
 
 fn move_immediate(register: u8, immediate: c_int) -> u64 {
