@@ -5,6 +5,7 @@
 #	KERNEL=7.2.12+deb13-amd64  another kernel of the Debian archive
 #	FLAVOUR=rt                 another flavour of the default one
 #	KDIR=/path                 a prepared kernel tree, with the tools of this system
+#	MODULE=tun                 (un)install the module that takes the in-tree driver's place
 #	TESTS=ioctl                only the test programs that match this expression
 #	TEST_LIMIT=3000            seconds after which a program is ended
 #	BENCH='write-64|gso'       only the cases that match this expression
@@ -37,7 +38,7 @@ endif
 
 .DELETE_ON_ERROR:
 .PHONY: modules drop-in demo test test-debug test-clients test-upstream fuzz coverage \
-	bench bench-profile bench-plot selftests samples install uninstall clean fmt clippy \
+	bench bench-profile bench-plot test-install selftests samples install uninstall clean fmt clippy \
 	doc lint shell prepare help
 
 modules: $(ready) ## build rtun.ko (the default)
@@ -59,6 +60,10 @@ test-clients: prepare drop-in samples ## let OpenVPN, DPDK and others use the dr
 test-upstream: prepare drop-in ## run the kernel's own tests of tun, with tun and with rtun as tun.ko
 	@$(vm)/upstream
 
+test-install: export CLIENTS := 1
+test-install: prepare ## install both modules with make and dkms, in a copy of the root
+	@$(vm)/enter $(vm)/install
+
 fuzz: prepare modules selftests ## throw random calls at the module for FUZZ_TIME seconds (60)
 	@$(vm)/fuzz
 
@@ -77,7 +82,7 @@ bench-plot: prepare ## draw what was measured, in Documentation/performance
 drop-in: $(ready) ## build tun.ko, which takes the in-tree driver's place
 	@$(kbuild_drop_in) modules
 
-install: ## install the module for KDIR's kernel, or the running one
+install: ## install rtun.ko (MODULE=tun: tun.ko) for KDIR's kernel, or the running one
 	@$(vm)/kbuild $(or $(KDIR),$(running)) modules
 	@$(vm)/kbuild $(or $(KDIR),$(running)) modules_install
 
