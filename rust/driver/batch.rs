@@ -16,9 +16,11 @@ use super::stats::RxDrop;
 use super::tx;
 use super::vnet::VnetLayout;
 use super::xdp;
+use crate::net::bottom_half::Disabled;
 use crate::net::if_tun::Packet;
 use crate::net::iov;
 use crate::net::sched;
+use crate::net::skbuff::Copied;
 use crate::net::skbuff::SkBuff;
 use crate::net::skbuff::SkBuffList;
 use crate::net::uapi;
@@ -204,7 +206,9 @@ fn take_frame(
                 Refusal::BadHeader => Stop::BAD_FRAME,
             })?;
         let len = from.len();
-        let mut skb = SkBuff::from_iter(from, len, xdp::headroom(queue)).map_err(Stop::dropped)?;
+        let mut skb = Copied::from_iter(from, len, xdp::headroom(queue))
+            .and_then(|copied| copied.into_skb(&Disabled::new()))
+            .map_err(Stop::dropped)?;
         rx::charge(queue, &mut skb);
         Ok(Written {
             skb,

@@ -513,6 +513,7 @@ impl Driver for Device {
     #[inline]
     fn select_queue(dev: &NetDevice<Self>, skb: &SkBuffRef) -> u16 {
         match dev.steering() {
+            Some(_) if dev.has_one_queue() => 0,
             Some(_) if dev.steering_program.is_set() => dev.chosen_lane(skb),
             Some(steering) => u16::from(steering.lane(skb.hash_symmetric())),
             None => 0,

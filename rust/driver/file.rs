@@ -39,6 +39,7 @@ impl CharDevice for QueueData {
         lifecycle::close(&queue);
     }
 
+    #[inline(always)]
     fn read(queue: &Queue, nonblock: bool, to: &mut IovIterDest<'_>) -> Result<usize> {
         match queue.framing() {
             Framing::Single => tx::read(queue, nonblock, to),
@@ -46,6 +47,7 @@ impl CharDevice for QueueData {
         }
     }
 
+    #[inline(always)]
     fn write(queue: &Queue, nonblock: bool, from: &mut IovIterSource<'_>) -> Result<usize> {
         match queue.framing() {
             Framing::Single => rx::write(queue, nonblock, from),

@@ -26,6 +26,7 @@ use super::stats::TxDrop;
 use super::steering::Plan;
 use super::steering::Steering;
 use super::xdp;
+use crate::net::bottom_half::Disabled;
 use crate::net::if_tun::Packet;
 use crate::net::napi::Napi;
 use crate::net::netdevice::NetDevice;
@@ -315,7 +316,7 @@ fn set_napi(queue: &Queue, on: bool, rtnl: &Rtnl) {
     }
     napi.disable(rtnl);
     while let Some(skb) = napi.take() {
-        skb.receive();
+        skb.receive(&Disabled::new());
     }
 }
 

@@ -12,6 +12,8 @@ use super::stats::RxDrop;
 use super::tx::PI_LEN;
 use super::vnet::Header;
 use super::xdp;
+use crate::net::bottom_half::Disabled;
+use crate::net::skbuff::Copied;
 use crate::net::skbuff::DropReason;
 use crate::net::skbuff::SkBuff;
 use kernel::iov::IovIterSource;
@@ -61,6 +63,7 @@ impl From<Error> for Refusal {
 /// has a NAPI context and is detached, `EAGAIN` if it would have to wait for room in the send
 /// buffer, `ERESTARTSYS` upon a signal while it waits, `EFAULT`, and `ENOMEM`, `ENOBUFS` or
 /// `EMSGSIZE` without a buffer that is large enough.
+#[inline]
 pub(super) fn write(queue: &Queue, nonblock: bool, from: &mut IovIterSource<'_>) -> Result<usize> {
     let layout = queue.layout()?;
     let total = from.len();
@@ -80,20 +83,20 @@ pub(super) fn write(queue: &Queue, nonblock: bool, from: &mut IovIterSource<'_>)
         return Ok(total);
     }
     // User memory is read outside of the queue: it may take any time.
-    let skb = copy(queue, from, queue.headroom.get());
+    let copied = copy(queue, from, queue.headroom.get());
     let user = queue.enter_as(layout)?;
-    accept(skb, queue, &user, layout.flags(), headers, len, Some)?;
+    accept(copied, queue, &user, layout.flags(), headers, len, Some)?;
     Ok(total)
 }
 
 /// Copies a packet, which is all of `from`, after `headroom` bytes.
 #[inline]
-pub(super) fn copy(queue: &Queue, from: &mut IovIterSource<'_>, headroom: usize) -> Result<SkBuff> {
+pub(super) fn copy(queue: &Queue, from: &mut IovIterSource<'_>, headroom: usize) -> Result<Copied> {
     let len = from.len();
     if queue.in_pieces() {
-        SkBuff::from_pieces(from, len, headroom)
+        Copied::from_pieces(from, len, headroom)
     } else {
-        SkBuff::from_iter(from, len, headroom)
+        Copied::from_iter(from, len, headroom)
     }
 }
 
@@ -101,7 +104,7 @@ pub(super) fn copy(queue: &Queue, from: &mut IovIterSource<'_>, headroom: usize)
 /// further.
 #[inline]
 pub(super) fn accept(
-    skb: Result<SkBuff>,
+    copied: Result<Copied>,
     queue: &Queue,
     user: &User<'_>,
     flags: Flags,
@@ -109,13 +112,15 @@ pub(super) fn accept(
     len: usize,
     look: impl FnOnce(SkBuff) -> Option<SkBuff>,
 ) -> Result {
-    let accepted = skb
+    let bh = Disabled::new();
+    let accepted = copied
+        .and_then(|copied| copied.into_skb(&bh))
         .map_err(Refusal::from)
         .and_then(|skb| identify(skb, user, flags, headers));
     match accepted.map(look) {
         Ok(Some(mut skb)) => {
             charge(queue, &mut skb);
-            deliver(skb, queue, user, len)
+            deliver(skb, queue, user, len, &bh)
         }
         Ok(None) => Ok(()),
         Err(Refusal::Dropped(e)) => {
@@ -240,10 +245,10 @@ fn ip_protocol(skb: &SkBuff) -> Result<[u8; 2]> {
 ///
 /// `EBUSY` if the queue has a NAPI context and is detached.
 #[inline]
-fn deliver(mut skb: SkBuff, queue: &Queue, user: &User<'_>, len: usize) -> Result {
+fn deliver(mut skb: SkBuff, queue: &Queue, user: &User<'_>, len: usize, bh: &Disabled) -> Result {
     mark(&mut skb, queue, user);
     match &user.napi {
-        None => skb.receive(),
+        None => skb.receive(bh),
         Some(napi) if user.state() == State::Active => napi.receive(skb),
         Some(_) => return Err(EBUSY),
     }

@@ -15,6 +15,7 @@ use crate::net::netdevice::NetDevice;
 use crate::net::netdevice::TxStatus;
 use crate::net::ptr_ring::Overflow;
 use crate::net::skbuff::SkBuff;
+use crate::net::skbuff::VlanTag;
 use crate::net::virtio_net::VnetHdr;
 use crate::net::xdp::XdpFrame;
 use kernel::iov::IovIterDest;
@@ -129,6 +130,7 @@ impl Overflow<Packet> for Device {
 /// `EBADFD` if the queue has no device or that goes away, `EAGAIN` if there is no packet and the
 /// caller does not wait, `ERESTARTSYS` upon a signal, `EINVAL` if there is no room for a
 /// packet-information header, `EFAULT`.
+#[inline]
 pub(super) fn read(queue: &Queue, nonblock: bool, to: &mut IovIterDest<'_>) -> Result<usize> {
     let layout = queue.layout()?;
     if to.is_empty() {
@@ -180,6 +182,7 @@ pub(super) fn payload(packet: &Packet) -> usize {
 
 /// Takes the oldest packet, and waits for one if allowed. Says whether it may be one to be cut
 /// inside of a tunnel, for which the virtio-net header has more fields.
+#[inline]
 fn receive(queue: &Queue, layout: Layout, nonblock: bool) -> Result<(Packet, bool)> {
     loop {
         let user = queue.enter_as(layout)?;
@@ -192,9 +195,15 @@ fn receive(queue: &Queue, layout: Layout, nonblock: bool) -> Result<(Packet, boo
         if nonblock {
             return Err(EAGAIN);
         }
-        let changed = || queue.layout() != Ok(layout);
-        queue.wait_interruptible(|| !queue.ring().is_empty() || changed())?;
+        wait(queue, layout)?;
     }
+}
+
+/// Waits for a packet, or for another binding.
+#[cold]
+fn wait(queue: &Queue, layout: Layout) -> Result {
+    let changed = || queue.layout() != Ok(layout);
+    queue.wait_interruptible(|| !queue.ring().is_empty() || changed())
 }
 
 /// Lays a packet out in user memory. Says how long it is, in whole.
@@ -213,6 +222,7 @@ pub(super) fn put_packet(
 }
 
 /// Lays a packet of the stack out in user memory. Says how long it is, in whole.
+#[inline]
 fn put_skb(
     skb: &SkBuff,
     flags: Flags,
@@ -231,17 +241,22 @@ fn put_skb(
         let hdr = vnet.describe(skb, tunnel, vlan_len)?;
         vnet.put(&hdr, tunnel, to)?;
     }
-    let mut offset = 0;
-    if let Some(tag) = tag {
-        skb.copy_to(0, to, VLAN_OFFSET)?;
-        let mut bytes = [0; VLAN_LEN];
-        bytes[..2].copy_from_slice(&tag.proto);
-        bytes[2..].copy_from_slice(&tag.tci.to_be_bytes());
-        put_bytes(&bytes, to)?;
-        offset = VLAN_OFFSET;
+    match tag {
+        None => skb.copy_to(0, to, skb.len())?,
+        Some(tag) => put_tagged(skb, tag, to)?,
     }
-    skb.copy_to(offset, to, skb.len() - offset)?;
     Ok(total)
+}
+
+/// Lays a packet out with its VLAN tag in it.
+#[cold]
+fn put_tagged(skb: &SkBuff, tag: VlanTag, to: &mut IovIterDest<'_>) -> Result {
+    skb.copy_to(0, to, VLAN_OFFSET)?;
+    let mut bytes = [0; VLAN_LEN];
+    bytes[..2].copy_from_slice(&tag.proto);
+    bytes[2..].copy_from_slice(&tag.tci.to_be_bytes());
+    put_bytes(&bytes, to)?;
+    skb.copy_to(VLAN_OFFSET, to, skb.len())
 }
 
 /// Lays a frame out in user memory. Says how long it is, in whole.

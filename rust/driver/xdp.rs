@@ -18,10 +18,12 @@ use super::rx;
 use super::rx::Headers;
 use super::stats::RxDrop;
 use super::stats::TxDrop;
+use crate::net::bottom_half::Disabled;
 use crate::net::if_tun::Packet;
 use crate::net::netdevice::NetDevice;
 use crate::net::ptr_ring::Producing;
 use crate::net::rtnl::Rtnl;
+use crate::net::skbuff::Copied;
 use crate::net::skbuff::SkBuff;
 use crate::net::xdp::section;
 use crate::net::xdp::Prog;
@@ -54,8 +56,8 @@ pub(super) fn tell(queue: &Queue, on: bool, rtnl: &Rtnl) {
 /// What was written, as a program can see it.
 enum Written {
     Buff(XdpBuff),
-    /// As one of the stack's packets.
-    Skb(SkBuff),
+    /// Where only the stack's packets can be.
+    Skb(Copied),
 }
 
 /// Writes one packet, which is all of `from`, on a queue whose device has a program.
@@ -74,18 +76,18 @@ pub(super) fn write(
     let written = copy(queue, &headers, from);
     let user = queue.enter_as(layout)?;
     let flags = layout.flags();
-    let skb = match written {
+    let copied = match written {
         Ok(Written::Buff(buff)) => match section(|section| run(&user, buff, section)) {
-            Some(buff) => buff.into_skb(),
+            Some(buff) => buff.into_skb(&Disabled::new()).map(Copied::Skb),
             None => return Ok(()),
         },
-        Ok(Written::Skb(skb)) => {
+        Ok(Written::Skb(copied)) => {
             let look = |skb| look(queue, &user, skb);
-            return rx::accept(Ok(skb), queue, &user, flags, headers, len, look);
+            return rx::accept(Ok(copied), queue, &user, flags, headers, len, look);
         }
         Err(e) => Err(e),
     };
-    rx::accept(skb, queue, &user, flags, headers, len, Some)
+    rx::accept(copied, queue, &user, flags, headers, len, Some)
 }
 
 /// How much room to leave in front of what is written, in bytes.

@@ -21,6 +21,10 @@
 #pragma clang attribute push([[clang::always_inline]], apply_to = function)
 #endif
 
+/* bottom_half.c */
+void rtun_local_bh_disable(void);
+void rtun_local_bh_enable(void);
+
 /* cred.c */
 struct net *rtun_current_net(void);
 int rtun_open_net_ns(struct net *net);
@@ -78,7 +82,6 @@ void rtun_dev_set_sysfs_group(struct net_device *dev, const struct attribute_gro
 void rtun_eth_hw_addr_random(struct net_device *dev);
 int rtun_notifier_to_errno(int ret);
 struct net_device *rtun_netdev_notifier_info_to_dev(void *info);
-int rtun_netif_receive_skb(struct sk_buff *skb);
 void rtun_netif_receive_skb_list(struct sk_buff *first);
 
 /* netlink.c */
@@ -133,6 +136,7 @@ void rtun_skb_tx_timestamp(struct sk_buff *skb);
 void rtun_skb_orphan(struct sk_buff *skb);
 void rtun_nf_reset_ct(struct sk_buff *skb);
 void rtun_skb_reserve(struct sk_buff *skb, int len);
+void rtun___skb_put(struct sk_buff *skb, unsigned int len);
 void rtun_skb_record_rx_queue(struct sk_buff *skb, u16 queue);
 void rtun_skb_reset_mac_header(struct sk_buff *skb);
 void rtun_skb_reset_network_header(struct sk_buff *skb);
@@ -147,6 +151,7 @@ bool rtun_pskb_may_pull(struct sk_buff *skb, unsigned int len);
 u16 rtun_skb_get_queue_mapping(const struct sk_buff *skb);
 struct sk_buff *rtun_alloc_skb(unsigned int size);
 int rtun_skb_add_frag(struct sk_buff *skb, unsigned int len);
+size_t rtun_skb_copy_from_iter(struct sk_buff *skb, struct iov_iter *from);
 int rtun_iov_iter_pieces(const struct iov_iter *iter, size_t *lens, unsigned int max);
 struct page_frag *rtun_current_task_frag(void);
 void *rtun_page_address(struct page *page);

@@ -177,16 +177,6 @@ struct net_device *rtun_netdev_notifier_info_to_dev(void *info)
 	return netdev_notifier_info_to_dev(info);
 }
 
-int rtun_netif_receive_skb(struct sk_buff *skb)
-{
-	int ret;
-
-	local_bh_disable();
-	ret = netif_receive_skb(skb);
-	local_bh_enable();
-	return ret;
-}
-
 /* Packets that are linked by next. */
 void rtun_netif_receive_skb_list(struct sk_buff *first)
 {

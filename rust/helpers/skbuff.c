@@ -73,6 +73,12 @@ void rtun_skb_reserve(struct sk_buff *skb, int len)
 	skb_reserve(skb, len);
 }
 
+/* There is room. */
+void rtun___skb_put(struct sk_buff *skb, unsigned int len)
+{
+	__skb_put(skb, len);
+}
+
 void rtun_skb_record_rx_queue(struct sk_buff *skb, u16 queue)
 {
 	skb_record_rx_queue(skb, queue);
@@ -154,6 +160,24 @@ int rtun_skb_add_frag(struct sk_buff *skb, unsigned int len)
 	skb_add_rx_frag(skb, skb_shinfo(skb)->nr_frags, page,
 			frag - page_address(page), len, len);
 	return 0;
+}
+
+/*
+ * Fills a new packet whose pages are not of high memory: a fragment is copied in
+ * one go, and not a page at a time.
+ */
+size_t rtun_skb_copy_from_iter(struct sk_buff *skb, struct iov_iter *from)
+{
+	const struct skb_shared_info *shinfo = skb_shinfo(skb);
+	size_t copied = _copy_from_iter(skb->data, skb_headlen(skb), from);
+	unsigned int i;
+
+	for (i = 0; i < shinfo->nr_frags; i++) {
+		const skb_frag_t *frag = &shinfo->frags[i];
+
+		copied += _copy_from_iter(skb_frag_address(frag), skb_frag_size(frag), from);
+	}
+	return copied;
 }
 
 /* How the memory that is left of an iterator is cut in pieces. */

@@ -6,6 +6,7 @@
 //! `rust/kernel/net/`. All unsafe code of the module is here and in the crate root, so that
 //! [`crate::driver`] can forbid it.
 
+pub(crate) mod bottom_half;
 pub(crate) mod bpf;
 pub(crate) mod chardev;
 pub(crate) mod cred;

@@ -394,6 +394,13 @@ impl<T: Driver> NetDevice<T> {
         unsafe { (*self.as_raw()).real_num_tx_queues }
     }
 
+    /// Whether the stack knows of one transmit queue only. Any context; it can change at once.
+    #[inline]
+    pub(crate) fn has_one_queue(&self) -> bool {
+        // SAFETY: A racy read of a word, as in C.
+        unsafe { (&raw const (*self.as_raw()).real_num_tx_queues).read_volatile() == 1 }
+    }
+
     /// Sets how many transmit and receive queues are in use, at least one. May sleep.
     ///
     /// # Errors

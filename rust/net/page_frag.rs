@@ -7,6 +7,7 @@
 use crate::bindings;
 use core::ffi::c_void;
 use core::mem::ManuallyDrop;
+use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 use kernel::iov::IovIterSource;
 use kernel::prelude::*;
@@ -17,7 +18,7 @@ use kernel::prelude::*;
 ///
 /// `size` bytes at `start` are nobody else's, and a reference to their page is owned. They hold
 /// `pad` bytes of room, `len` bytes of packet and, at their end, a `struct skb_shared_info`.
-pub(super) struct Piece {
+pub(crate) struct Piece {
     start: NonNull<c_void>,
     size: usize,
     pad: usize,
@@ -52,17 +53,21 @@ impl Piece {
             return Err(ENOMEM);
         }
         let (page, offset) = (frag.page, frag.offset as usize);
-        // SAFETY: The refill left at least `size` bytes at `offset`, and `pad + len` is less.
-        let copied =
-            unsafe { bindings::copy_page_from_iter(page, offset + pad, len, from.as_raw().cast()) };
-        if copied != len {
+        // SAFETY: The page is mapped, and the refill left at least `size` bytes at `offset`, in
+        // which the packet ends before the `struct skb_shared_info`.
+        let (start, packet) = unsafe {
+            let start = bindings::rtun_page_address(page).byte_add(offset);
+            let packet = start.byte_add(pad).cast::<MaybeUninit<u8>>();
+            (start, core::slice::from_raw_parts_mut(packet, len))
+        };
+        if from.copy_from_iter_raw(packet).len() != len {
             return Err(EFAULT);
         }
         frag.offset += size as u32;
-        // SAFETY: The page is mapped, and holds the piece.
+        // SAFETY: The page is valid, and so is what is in it.
         let start = unsafe {
             bindings::rtun_get_page(page);
-            NonNull::new_unchecked(bindings::rtun_page_address(page).byte_add(offset))
+            NonNull::new_unchecked(start)
         };
         // INVARIANT: The task takes later pieces from behind this one.
         Ok(Some(Self {

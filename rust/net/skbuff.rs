@@ -9,6 +9,7 @@ mod list;
 pub(crate) use list::SkBuffList;
 
 use crate::bindings;
+use crate::net::bottom_half::Disabled;
 use crate::net::netdevice::Driver;
 use crate::net::netdevice::NetDevice;
 use crate::net::page_frag::Piece;
@@ -19,8 +20,11 @@ use core::ptr;
 use core::ptr::NonNull;
 use kernel::error::to_result;
 use kernel::iov::IovIterDest;
-use kernel::iov::IovIterSource;
 use kernel::prelude::*;
+
+mod copied;
+
+pub(crate) use copied::Copied;
 
 /// Why a packet was dropped (`enum skb_drop_reason`), as drop monitors show it.
 #[derive(Clone, Copy)]
@@ -127,137 +131,25 @@ impl SkBuff {
         self.0.as_ptr()
     }
 
-    /// A packet with the next `len` bytes of `from`, copied once, after `headroom` bytes and what
-    /// aligns an IP header. Process context, may sleep.
-    ///
-    /// # Errors
-    ///
-    /// `EFAULT` when user memory can not be read, `ENOMEM` or `ENOBUFS` without memory,
-    /// `EMSGSIZE` for more than a packet's fragments can hold.
-    pub(crate) fn from_iter(
-        from: &mut IovIterSource<'_>,
-        len: usize,
-        headroom: usize,
-    ) -> Result<Self> {
-        let pad = headroom + bindings::RTUN_NET_IP_ALIGN;
-        match Piece::from_iter(from, len, pad)? {
-            Some(piece) => Self::in_piece(piece),
-            None => Self::in_frags(from, len, pad),
-        }
-    }
-
-    /// A packet with the next `len` bytes of `from`, with a fragment for each piece of user memory
-    /// but the first. Process context, may sleep.
-    ///
-    /// # Errors
-    ///
-    /// `EMSGSIZE` for more pieces or bytes than a packet can have, `EINVAL` for a piece that is
-    /// empty or larger than a page, `ENOMEM`, `EFAULT`.
-    pub(crate) fn from_pieces(
-        from: &mut IovIterSource<'_>,
-        len: usize,
-        headroom: usize,
-    ) -> Result<Self> {
-        let pad = headroom + bindings::RTUN_NET_IP_ALIGN;
-        let mut lens = [0; bindings::RTUN_MAX_SKB_FRAGS + 1];
-        // SAFETY: C writes as many lengths as it is told that there is room for.
-        let pieces = unsafe {
-            let iter = from.as_raw().cast();
-            bindings::rtun_iov_iter_pieces(iter, lens.as_mut_ptr(), lens.len() as u32)
-        };
-        to_result(pieces.min(0))?;
-        let (linear, rest) = (lens[0], &lens[1..pieces as usize]);
-        if len > bindings::RTUN_ETH_MAX_MTU - bindings::RTUN_NET_SKB_PAD || linear > len {
-            return Err(EMSGSIZE);
-        }
-        if !rest
-            .iter()
-            .all(|len| (1..=bindings::RTUN_PAGE_SIZE).contains(len))
-            || rest.iter().sum::<usize>() != len - linear
-        {
-            return Err(EINVAL);
-        }
-        // SAFETY: Allocation in process context.
-        let skb = NonNull::new(unsafe { bindings::rtun_alloc_skb((pad + linear) as u32) });
-        // INVARIANT: The packet was just made.
-        let skb = Self(skb.ok_or(ENOMEM)?);
-        // SAFETY: The packet is new; it has room for `pad + linear` and as many fragments.
-        unsafe {
-            bindings::rtun_skb_reserve(skb.as_raw(), pad as i32);
-            bindings::skb_put(skb.as_raw(), linear as u32);
-            for len in rest {
-                to_result(bindings::rtun_skb_add_frag(skb.as_raw(), *len as u32))?;
-            }
-        }
-        skb.fill(from, len)
-    }
-
-    /// Builds the packet around the piece that it is in.
+    /// Builds a packet around the piece that it is in.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
     #[inline]
-    pub(super) fn in_piece(piece: Piece) -> Result<Self> {
-        // SAFETY: The piece is mapped and nobody else's.
-        let skb = unsafe { bindings::build_skb(piece.start().as_ptr(), piece.size() as u32) };
+    pub(super) fn in_piece(piece: Piece, _: &Disabled) -> Result<Self> {
+        // SAFETY: The piece is mapped and nobody else's; softirqs are off.
+        let skb = unsafe { bindings::napi_build_skb(piece.start().as_ptr(), piece.size() as u32) };
         let skb = NonNull::new(skb).ok_or(ENOMEM)?;
         // SAFETY: The packet is new and, by the piece's invariants, has room for both.
         unsafe {
             bindings::rtun_skb_reserve(skb.as_ptr(), piece.pad() as i32);
-            bindings::skb_put(skb.as_ptr(), piece.len() as u32);
+            bindings::rtun___skb_put(skb.as_ptr(), piece.len() as u32);
         }
         // The packet owns it.
         piece.into_raw();
         // INVARIANT: The packet was just made.
         Ok(Self(skb))
-    }
-
-    /// Builds a packet that is larger than a page.
-    fn in_frags(from: &mut IovIterSource<'_>, len: usize, pad: usize) -> Result<Self> {
-        let head = bindings::RTUN_PAGE_SIZE - bindings::RTUN_SHINFO_SIZE;
-        let linear = len.min(head.saturating_sub(pad));
-        let mut err = 0;
-        // SAFETY: Allocation in process context.
-        let skb = unsafe {
-            bindings::alloc_skb_with_frags(
-                pad + linear,
-                len - linear,
-                bindings::RTUN_PAGE_ALLOC_COSTLY_ORDER,
-                &mut err,
-                bindings::RTUN_GFP_KERNEL,
-            )
-        };
-        let skb = NonNull::new(skb).ok_or(Error::from_errno(err))?;
-        // SAFETY: The packet is new; it has room for `pad + linear` and fragments for the rest,
-        // which alloc_skb_with_frags() leaves to the caller to count.
-        unsafe {
-            let raw = skb.as_ptr();
-            bindings::rtun_skb_reserve(raw, pad as i32);
-            bindings::skb_put(raw, linear as u32);
-            (*raw).data_len = (len - linear) as u32;
-            (*raw).len += (len - linear) as u32;
-        }
-        // INVARIANT: The packet was just made.
-        Self(skb).fill(from, len)
-    }
-
-    /// Copies user memory to a packet of `len` bytes.
-    fn fill(self, from: &mut IovIterSource<'_>, len: usize) -> Result<Self> {
-        // SAFETY: The packet holds `len` bytes.
-        let ret = unsafe {
-            bindings::skb_copy_datagram_from_iter(
-                self.as_raw(),
-                0,
-                from.as_raw().cast(),
-                len as i32,
-            )
-        };
-        if ret != 0 {
-            self.drop_with(DropReason::UCOPY_FAULT);
-            return Err(EFAULT);
-        }
-        Ok(self)
     }
 
     /// Frees the packet as dropped for `reason`.
@@ -287,12 +179,7 @@ impl SkBuff {
 
     /// The first `N` bytes, if they are linear.
     pub(crate) fn head_bytes<const N: usize>(&self) -> Option<[u8; N]> {
-        let skb = self.0.as_ptr();
-        // SAFETY: By the type invariant, `len - data_len` bytes at `data` are the packet's.
-        unsafe {
-            let linear = (*skb).len - (*skb).data_len;
-            (linear as usize >= N).then(|| (*skb).data.cast::<[u8; N]>().read())
-        }
+        self.linear().first_chunk().copied()
     }
 
     /// Cuts the packet to `len` bytes, if it has more.
@@ -392,12 +279,12 @@ impl SkBuff {
         unsafe { bindings::rtun_skb_set_dev(self.as_raw(), dev.as_raw()) };
     }
 
-    /// Hands the packet to the stack as received. Process context.
+    /// Hands the packet to the stack as received.
     #[inline]
-    pub(crate) fn receive(self) {
+    pub(crate) fn receive(self, _: &Disabled) {
         // SAFETY: The packet is owned and given up; it has a device by `came_from_*`, or is
-        // dropped by the stack.
-        unsafe { bindings::rtun_netif_receive_skb(self.into_raw()) };
+        // dropped by the stack. Softirqs are off.
+        unsafe { bindings::netif_receive_skb(self.into_raw()) };
     }
 
     /// Cuts the packet's ties to its sender, so that it may wait in a queue for any time.
@@ -440,13 +327,34 @@ impl SkBuff {
         })
     }
 
+    /// What of the packet is in one piece, from its beginning on.
+    #[inline]
+    fn linear(&self) -> &[u8] {
+        let skb = self.as_raw();
+        // SAFETY: By the type invariant, `len - data_len` bytes at `data` are the packet's.
+        unsafe {
+            let len = (*skb).len.wrapping_sub((*skb).data_len);
+            core::slice::from_raw_parts((*skb).data, len as usize)
+        }
+    }
+
     /// Copies `len` bytes from `offset` on, or as many as `to` has room for. May sleep.
     ///
     /// # Errors
     ///
     /// `EFAULT` when user memory can not be written.
+    #[inline]
     pub(crate) fn copy_to(&self, offset: usize, to: &mut IovIterDest<'_>, len: usize) -> Result {
         let len = len.min(self.len().saturating_sub(offset)).min(to.len());
+        match self.linear().get(offset..offset + len) {
+            Some(bytes) if to.copy_to_iter(bytes) == len => Ok(()),
+            Some(_) => Err(EFAULT),
+            None => self.copy_pieces_to(offset, to, len),
+        }
+    }
+
+    /// Copies a range of the packet that is in several pieces.
+    fn copy_pieces_to(&self, offset: usize, to: &mut IovIterDest<'_>, len: usize) -> Result {
         // SAFETY: The range is inside the packet.
         to_result(unsafe {
             bindings::skb_copy_datagram_iter(

@@ -5,6 +5,7 @@
 use super::RxQueue;
 use super::XdpFrame;
 use crate::bindings;
+use crate::net::bottom_half::Disabled;
 use crate::net::netdevice::Driver;
 use crate::net::page_frag::Piece;
 use crate::net::skbuff::SkBuff;
@@ -71,7 +72,7 @@ impl XdpBuff {
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn into_skb(self) -> Result<SkBuff> {
+    pub(crate) fn into_skb(self, bh: &Disabled) -> Result<SkBuff> {
         let this = ManuallyDrop::new(self);
         let xdp = &this.0;
         let start = xdp.data_hard_start;
@@ -83,7 +84,7 @@ impl XdpBuff {
             let size = xdp.__bindgen_anon_1.__bindgen_anon_1.frame_sz as usize;
             Piece::from_raw(NonNull::new_unchecked(start), size, pad, this.len())
         };
-        let skb = SkBuff::in_piece(piece)?;
+        let skb = SkBuff::in_piece(piece, bh)?;
         if metadata > 0 {
             // SAFETY: The packet is owned, and there are so many bytes in front of it.
             unsafe { bindings::rtun_skb_metadata_set(skb.as_raw(), metadata as u8) };

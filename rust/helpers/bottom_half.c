@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <linux/bottom_half.h>
+
+#include "helpers.h"
+
+void rtun_local_bh_disable(void)
+{
+	local_bh_disable();
+}
+
+void rtun_local_bh_enable(void)
+{
+	local_bh_enable();
+}

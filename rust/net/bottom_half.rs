@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Sections of code in which no softirq runs.
+//!
+//! C header: [`include/linux/bottom_half.h`](srctree/include/linux/bottom_half.h)
+
+use crate::bindings;
+use kernel::types::NotThreadSafe;
+
+/// While it lives, no softirq runs on this CPU, and the task stays on it. Sections may nest.
+pub(crate) struct Disabled(NotThreadSafe);
+
+impl Disabled {
+    /// Begins a section. Any context but hardirqs.
+    #[inline]
+    pub(crate) fn new() -> Self {
+        // SAFETY: The call has no precondition; the drop is its counterpart.
+        unsafe { bindings::rtun_local_bh_disable() };
+        Self(NotThreadSafe)
+    }
+}
+
+impl Drop for Disabled {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: Disabled in `new`, in this task.
+        unsafe { bindings::rtun_local_bh_enable() };
+    }
+}
