@@ -6,6 +6,8 @@ mod bindings;
 mod driver;
 mod net;
 
+use core::ffi::c_void;
+use kernel::ffi::c_int;
 use kernel::prelude::*;
 
 module! {
@@ -41,3 +43,5 @@ impl kernel::Module for Rtun {
         Ok(Self(driver::Registrations::new()?))
     }
 }
+
+net::if_tun::define_tun_symbols!(driver::QueueData);

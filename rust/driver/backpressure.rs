@@ -107,12 +107,17 @@ fn hold_if_full(
 
 /// Wakes what a queue held back, when a reader has taken `packets` more and enough are gone.
 #[inline]
-pub(super) fn after_take(dev: &NetDevice<Device>, queue: &Queue, packets: u32) {
+pub(super) fn after_take(
+    dev: &NetDevice<Device>,
+    queue: &Queue,
+    packets: u32,
+    is_empty: impl FnOnce() -> bool,
+) {
     if !dev.flags().backpressure() || queue.backpressure.holding.fetch_add(0, Full) == 0 {
         return;
     }
-    let taken = queue.backpressure.taken.fetch_add(packets, Relaxed) + packets;
-    if taken >= dev.tx_queue_len() / 2 || queue.ring().is_empty() {
+    let before = queue.backpressure.taken.fetch_add(packets, Relaxed);
+    if before.saturating_add(packets) >= dev.tx_queue_len() / 2 || is_empty() {
         let_go(dev, queue);
     }
 }

@@ -209,7 +209,7 @@ fn take_frame(
         let mut skb = Copied::from_iter(from, len, xdp::headroom(queue))
             .and_then(|copied| copied.into_skb(&Disabled::new()))
             .map_err(Stop::dropped)?;
-        rx::charge(queue, &mut skb);
+        queue.charge_if_limited(&mut skb);
         Ok(Written {
             skb,
             headers,
@@ -410,7 +410,7 @@ fn receive(
         if taken.count > 0 {
             let count = taken.count as u32;
             user.stats.count_tx(count, taken.bytes);
-            backpressure::after_take(&user.dev, queue, count);
+            backpressure::after_take(&user.dev, queue, count, || queue.ring().is_empty());
             return Ok(());
         }
         drop(user);
@@ -430,7 +430,7 @@ fn take(queue: &Queue, shape: &Shape, mut room: usize, first: bool, taken: &mut 
     for slot in &mut taken.packets {
         let mut len = 0;
         *slot = ring.consume_if(|packet| {
-            len = tx::payload(packet);
+            len = packet.len();
             let size = frame_size(shape.headers + len);
             let fits = size <= room || cut;
             room = room.saturating_sub(size);
@@ -492,7 +492,7 @@ fn put_frame(
     tunnel: bool,
     to: &mut IovIterDest<'_>,
 ) -> Result<Frame> {
-    let whole = shape.headers + tx::payload(packet);
+    let whole = shape.headers + packet.len();
     let len = whole.min(to.len().saturating_sub(HEADER));
     let size = frame_size(len);
     let frame = Frame {

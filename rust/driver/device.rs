@@ -583,7 +583,7 @@ impl notifier::Listener for Device {
                 for queue in queues.iter() {
                     rings.push(queue.ring(), GFP_KERNEL)?;
                 }
-                PtrRing::resize_all::<Device>(&rings, dev.tx_queue_len())?;
+                PtrRing::resize_all(&rings, dev.tx_queue_len(), dev, rtnl)?;
                 queues
                     .iter()
                     .for_each(|queue| backpressure::let_go(dev, queue));

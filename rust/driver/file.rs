@@ -42,7 +42,10 @@ impl CharDevice for QueueData {
     #[inline(always)]
     fn read(queue: &Queue, nonblock: bool, to: &mut IovIterDest<'_>) -> Result<usize> {
         match queue.framing() {
-            Framing::Single => tx::read(queue, nonblock, to),
+            Framing::Single => {
+                let room = to.len();
+                Ok(tx::read(queue, nonblock, to, None)?.min(room))
+            }
             Framing::Packed => batch::read(queue, nonblock, to),
         }
     }
@@ -50,7 +53,7 @@ impl CharDevice for QueueData {
     #[inline(always)]
     fn write(queue: &Queue, nonblock: bool, from: &mut IovIterSource<'_>) -> Result<usize> {
         match queue.framing() {
-            Framing::Single => rx::write(queue, nonblock, from),
+            Framing::Single => rx::write(queue, nonblock, from, None),
             Framing::Packed => batch::write(queue, nonblock, from),
         }
     }

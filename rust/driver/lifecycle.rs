@@ -63,7 +63,8 @@ pub(super) fn prepare(
         return Err(Refusal::SingleQueueTaken);
     }
     let member = dev.free_member(rtnl).ok_or(Refusal::TooManyQueues)?;
-    queue.ring().resize::<Device>(dev.tx_queue_len())?;
+    empty(queue);
+    queue.ring().resize(dev.tx_queue_len(), dev, rtnl)?;
     make_room(dev, member, rtnl)?;
     let stats = dev.stats.make(member, rtnl)?;
     let napi = if napi { Some(Napi::new()?) } else { None };
@@ -74,6 +75,14 @@ pub(super) fn prepare(
         napi,
         rx_queue,
     })
+}
+
+/// Throws away what vhost-net gave back to an unbound queue: packets of a device that is gone.
+fn empty(queue: &Queue) {
+    let locked = queue.ring().lock();
+    while let Some(packet) = locked.consume() {
+        packet.drop_with(TxDrop::DevReady.reason());
+    }
 }
 
 /// Makes room for an active queue. May sleep.
@@ -230,6 +239,8 @@ pub(crate) fn close(queue: &Queue) {
     if queue.is_active() {
         deactivate(queue, &dev, rtnl);
     }
+    // What vhost-net gave back to a detached queue.
+    drop_waiting(&queue.ring().lock(), &dev, queue.member());
     dev.set_counts(dev.active(), dev.disabled() - 1, rtnl);
     queue.gate.close(rtnl, State::Dead);
     drop(queue.gate.reap(rtnl));
@@ -339,7 +350,11 @@ fn move_waiting(
     recipient_of: impl Fn(u32) -> u8,
     rtnl: &Rtnl,
 ) {
-    while let Some(packet) = locked.consume() {
+    while let Some(mut packet) = locked.consume() {
+        if !packet.is_from(dev) {
+            packet.drop_with(TxDrop::DevReady.reason());
+            continue;
+        }
         let member = recipient_of(packet.hash_symmetric());
         let Some(heir) = dev.member(member, rtnl) else {
             lose(packet, dev, member, TxDrop::DevReady);
@@ -360,7 +375,11 @@ fn share_waiting(
     joining: u8,
     leaves: impl Fn(u32) -> bool,
 ) {
-    from.retain(|packet| {
+    from.retain(|mut packet| {
+        if !packet.is_from(dev) {
+            packet.drop_with(TxDrop::DevReady.reason());
+            return None;
+        }
         if !leaves(packet.hash_symmetric()) {
             return Some(packet);
         }

@@ -25,6 +25,7 @@ mod offload;
 mod queue;
 mod refusal;
 mod rx;
+mod socket;
 mod sockios;
 mod stats;
 mod steering;
@@ -39,7 +40,7 @@ use crate::net::rcu;
 use crate::net::rtnl_link;
 use device::Device;
 use kernel::prelude::*;
-use queue::QueueData;
+pub(crate) use queue::QueueData;
 
 /// Everything by which the kernel and its users reach the driver. Dropped from top to bottom: no
 /// new file, no device left, no notification, no memory that waits for RCU.

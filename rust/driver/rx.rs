@@ -16,11 +16,16 @@ use crate::net::bottom_half::Disabled;
 use crate::net::skbuff::Copied;
 use crate::net::skbuff::DropReason;
 use crate::net::skbuff::SkBuff;
+use crate::net::zerocopy;
+use crate::net::zerocopy::Sender;
 use kernel::iov::IovIterSource;
 use kernel::prelude::*;
 
 /// Bytes of an Ethernet header.
-const ETH_HLEN: usize = 14;
+pub(super) const ETH_HLEN: usize = 14;
+
+/// Bytes of a packet that are copied even if its sender's memory can be used: room for its headers.
+const GOOD_COPY: usize = 128;
 
 /// Protocols, as on the wire.
 const ETH_P_IP: [u8; 2] = [0x08, 0x00];
@@ -34,6 +39,14 @@ pub(super) struct Headers {
 }
 
 impl Headers {
+    /// A virtio-net header and nothing else.
+    pub(super) fn vnet(header: Header) -> Self {
+        Self {
+            proto: None,
+            vnet: Some(header),
+        }
+    }
+
     /// Whether the packet is to be cut in segments.
     pub(super) fn is_gso(&self) -> bool {
         self.vnet.as_ref().is_some_and(Header::is_gso)
@@ -64,7 +77,12 @@ impl From<Error> for Refusal {
 /// buffer, `ERESTARTSYS` upon a signal while it waits, `EFAULT`, and `ENOMEM`, `ENOBUFS` or
 /// `EMSGSIZE` without a buffer that is large enough.
 #[inline]
-pub(super) fn write(queue: &Queue, nonblock: bool, from: &mut IovIterSource<'_>) -> Result<usize> {
+pub(super) fn write(
+    queue: &Queue,
+    nonblock: bool,
+    from: &mut IovIterSource<'_>,
+    sender: Option<Sender<'_>>,
+) -> Result<usize> {
     let layout = queue.layout()?;
     let total = from.len();
     let headers = match take_headers(queue, layout.flags(), from) {
@@ -80,12 +98,29 @@ pub(super) fn write(queue: &Queue, nonblock: bool, from: &mut IovIterSource<'_>)
     wait_for_room(queue, layout, nonblock)?;
     if queue.has_xdp() {
         xdp::write(queue, layout, headers, from)?;
+        // A program may do what it likes with the packet: its memory was copied.
+        sender.into_iter().for_each(Sender::copied);
         return Ok(total);
     }
     // User memory is read outside of the queue: it may take any time.
-    let copied = copy(queue, from, queue.headroom.get());
+    let headroom = queue.headroom.get();
+    let head = copied_bytes(&headers);
+    let in_place = sender.is_some() && !queue.in_pieces() && zerocopy::fits(from, head);
+    let copied = if in_place {
+        SkBuff::from_sender(from, head, headroom, queue).map(Copied::Skb)
+    } else {
+        copy(queue, from, headroom)
+    };
     let user = queue.enter_as(layout)?;
-    accept(copied, queue, &user, layout.flags(), headers, len, Some)?;
+    let tell = |mut skb: SkBuff| {
+        match sender {
+            Some(sender) if in_place => skb.tell_when_freed(sender),
+            Some(sender) => sender.copied(),
+            None => {}
+        }
+        Some(skb)
+    };
+    accept(copied, queue, &user, layout.flags(), headers, len, tell)?;
     Ok(total)
 }
 
@@ -119,18 +154,30 @@ pub(super) fn accept(
         .and_then(|skb| identify(skb, user, flags, headers));
     match accepted.map(look) {
         Ok(Some(mut skb)) => {
-            charge(queue, &mut skb);
+            queue.charge_if_limited(&mut skb);
             deliver(skb, queue, user, len, &bh)
         }
         Ok(None) => Ok(()),
-        Err(Refusal::Dropped(e)) => {
-            user.stats.events.count_rx_drop(e.into());
-            Err(e)
-        }
-        Err(Refusal::BadHeader) => {
-            user.stats.events.count_rx_drop(RxDrop::BadHeader);
-            Err(EINVAL)
-        }
+        Err(refusal) => Err(refuse(user, refusal)),
+    }
+}
+
+/// Counts a packet that was refused, and says why it was.
+#[cold]
+pub(super) fn refuse(user: &User<'_>, refusal: Refusal) -> Error {
+    let (why, e) = match refusal {
+        Refusal::Dropped(e) => (e.into(), e),
+        Refusal::BadHeader => (RxDrop::BadHeader, EINVAL),
+    };
+    user.stats.events.count_rx_drop(why);
+    e
+}
+
+/// How much of a packet is copied if the rest may stay where it is: its headers.
+fn copied_bytes(headers: &Headers) -> usize {
+    match headers.vnet.as_ref().map_or(0, Header::covers) {
+        0 => GOOD_COPY,
+        covered => covered,
     }
 }
 
@@ -171,14 +218,6 @@ pub(super) fn take_headers(
         }
     }
     Ok(headers)
-}
-
-/// Counts a packet as under way, if the send buffer is finite.
-#[inline]
-pub(super) fn charge(queue: &Queue, skb: &mut SkBuff) {
-    if queue.sndbuf() != i32::MAX {
-        queue.charge(skb);
-    }
 }
 
 /// Whether the send buffer has room.

@@ -110,20 +110,21 @@ fn drop_packet(dev: &NetDevice<Device>, queue: u16, packet: Packet, why: TxDrop)
     TxStatus::Dropped
 }
 
-impl Overflow<Packet> for Device {
-    /// Counted for the lane by which the packet came.
-    fn overflow(packet: Packet) {
-        if let Packet::Skb(skb) = &packet {
-            if let Some(dev) = skb.device::<Self>() {
+impl Overflow<Packet> for NetDevice<Device> {
+    /// Counted for the lane by which the packet came, if it was this device's.
+    fn overflow(&self, mut packet: Packet) {
+        if packet.is_from(self) {
+            if let Packet::Skb(skb) = &packet {
                 let lane = skb.queue_mapping();
-                dev.stats.events(lane).count_tx_drop(TxDrop::FullRing);
+                self.stats.events(lane).count_tx_drop(TxDrop::FullRing);
             }
         }
         packet.drop_with(TxDrop::FullRing.reason());
     }
 }
 
-/// Reads one packet into `to`: cut to its room, the rest is lost.
+/// Reads one packet into `to`: `taken`, which the reader took out of the ring by itself, or else the
+/// next one. Cut to its room, the rest is lost; says how long the whole is.
 ///
 /// # Errors
 ///
@@ -131,12 +132,24 @@ impl Overflow<Packet> for Device {
 /// caller does not wait, `ERESTARTSYS` upon a signal, `EINVAL` if there is no room for a
 /// packet-information header, `EFAULT`.
 #[inline]
-pub(super) fn read(queue: &Queue, nonblock: bool, to: &mut IovIterDest<'_>) -> Result<usize> {
+pub(super) fn read(
+    queue: &Queue,
+    nonblock: bool,
+    to: &mut IovIterDest<'_>,
+    taken: Option<Packet>,
+) -> Result<usize> {
     let layout = queue.layout()?;
     if to.is_empty() {
         return Ok(0);
     }
-    let (packet, tunnel) = receive(queue, layout, nonblock)?;
+    let (packet, tunnel) = match taken {
+        Some(packet) => {
+            let user = queue.enter_as(layout)?;
+            user.stats.count_tx(1, packet.len());
+            (packet, user.dev.cuts_in_tunnels())
+        }
+        None => receive(queue, layout, nonblock)?,
+    };
     let room = to.len();
     let vnet = layout.flags().has_vnet_hdr().then(|| queue.vnet());
     match put_packet(&packet, layout.flags(), vnet, tunnel, to) {
@@ -145,7 +158,7 @@ pub(super) fn read(queue: &Queue, nonblock: bool, to: &mut IovIterDest<'_>) -> R
                 truncated(queue, layout);
             }
             packet.consume();
-            Ok(len.min(room))
+            Ok(len)
         }
         Err(e) => {
             lost(queue, layout, packet);
@@ -166,18 +179,9 @@ pub(super) fn truncated(queue: &Queue, layout: Layout) {
 #[cold]
 pub(super) fn lost(queue: &Queue, layout: Layout, packet: Packet) {
     if let Ok(user) = queue.enter_as(layout) {
-        user.stats.count_tx_fault(payload(&packet));
+        user.stats.count_tx_fault(packet.len());
     }
     packet.drop_with(TxDrop::UcopyFault.reason());
-}
-
-/// Bytes of a packet as they are counted: with its VLAN tag, without what is put before it.
-#[inline]
-pub(super) fn payload(packet: &Packet) -> usize {
-    match packet {
-        Packet::Skb(skb) => skb.len() + skb.vlan_tag().map_or(0, |_| VLAN_LEN),
-        Packet::Frame(frame) => frame.len(),
-    }
 }
 
 /// Takes the oldest packet, and waits for one if allowed. Says whether it may be one to be cut
@@ -187,8 +191,8 @@ fn receive(queue: &Queue, layout: Layout, nonblock: bool) -> Result<(Packet, boo
     loop {
         let user = queue.enter_as(layout)?;
         if let Some(packet) = queue.ring().consume() {
-            user.stats.count_tx(1, payload(&packet));
-            backpressure::after_take(&user.dev, queue, 1);
+            user.stats.count_tx(1, packet.len());
+            backpressure::after_take(&user.dev, queue, 1, || queue.ring().is_empty());
             return Ok((packet, user.dev.cuts_in_tunnels()));
         }
         drop(user);

@@ -2,6 +2,7 @@
 
 //! The virtio-net header of a device with `IFF_VNET_HDR`: its size and byte order.
 
+use crate::net::if_tun::BatchFrame;
 use crate::net::skbuff::SkBuff;
 use crate::net::virtio_net::Order;
 use crate::net::virtio_net::VnetHdr;
@@ -122,6 +123,24 @@ impl VnetLayout {
         !tunnel || self.has_tunnel()
     }
 
+    /// How many bytes of a header are looked at.
+    fn parsed(self) -> usize {
+        if self.has_tunnel() {
+            VnetHdr::TUNNEL
+        } else {
+            VnetHdr::BASIC
+        }
+    }
+
+    /// The header of a batch's frame. What it says of the length of the packet's headers is not
+    /// looked at: a guest says what it likes.
+    pub(super) fn of_frame(self, frame: &BatchFrame) -> Header {
+        Header {
+            hdr: frame.vnet_hdr(self.parsed()),
+            layout: self,
+        }
+    }
+
     /// Takes a header off what is written.
     ///
     /// # Errors
@@ -131,11 +150,7 @@ impl VnetLayout {
         if from.len() < self.size {
             return Err(EINVAL);
         }
-        let parsed = if self.has_tunnel() {
-            VnetHdr::TUNNEL
-        } else {
-            VnetHdr::BASIC
-        };
+        let parsed = self.parsed();
         let mut hdr = VnetHdr::empty();
         if from.copy_from_iter(hdr.bytes_mut(parsed)) != parsed {
             return Err(EFAULT);

@@ -42,6 +42,12 @@ void rtun_bpf_prog_release_rcu(struct bpf_prog *prog);
 void rtun_f_setown_current(struct file *file);
 void rtun_file_set_nowait(struct file *file);
 
+/* if_tun.c, for a module that exports them; rust/net/if_tun/export.rs has them. */
+struct socket *rtun_get_socket(struct file *file);
+struct ptr_ring *rtun_get_tx_ring(struct file *file);
+void rtun_wake_queue(struct file *file, int consumed);
+void rtun_ptr_free(void *ptr);
+
 /* napi.c */
 void rtun_napi_add_tx(struct net_device *dev, struct napi_struct *napi,
 		      int (*poll)(struct napi_struct *napi, int budget));
@@ -96,7 +102,6 @@ void rtun_poll_wait(struct file *file, struct wait_queue_head *wq, poll_table *t
 /* ptr_ring.c */
 int rtun_ptr_ring_init(struct ptr_ring *r, int size);
 void rtun_ptr_ring_cleanup(struct ptr_ring *r, void (*destroy)(void *entry));
-int rtun_ptr_ring_resize(struct ptr_ring *r, int size, void (*destroy)(void *entry));
 int rtun_ptr_ring_resize_multiple(struct ptr_ring **rings, unsigned int nrings,
 				  int size, void (*destroy)(void *entry));
 void rtun_ptr_ring_producer_lock(struct ptr_ring *r);
@@ -153,6 +158,9 @@ struct sk_buff *rtun_alloc_skb(unsigned int size);
 int rtun_skb_add_frag(struct sk_buff *skb, unsigned int len);
 size_t rtun_skb_copy_from_iter(struct sk_buff *skb, struct iov_iter *from);
 int rtun_iov_iter_pieces(const struct iov_iter *iter, size_t *lens, unsigned int max);
+bool rtun_iov_iter_fits_frags(const struct iov_iter *iter, size_t skip);
+void rtun_skb_zcopy_init(struct sk_buff *skb, struct ubuf_info *uarg);
+void rtun_ubuf_copied(struct ubuf_info *uarg);
 struct page_frag *rtun_current_task_frag(void);
 void *rtun_page_address(struct page *page);
 void rtun_get_page(struct page *page);
@@ -160,11 +168,10 @@ void rtun_get_page(struct page *page);
 /* sock.c */
 void rtun_sock_hold(struct sock *sk);
 void rtun_sock_put(struct sock *sk);
-void rtun_sock_set_rcu_free(struct sock *sk);
+void rtun_sock_set_flag(struct sock *sk, enum sock_flags flag);
 void rtun_sock_init_wait(struct socket *sock);
 struct net *rtun_sock_net(const struct sock *sk);
-bool rtun_sock_has_room(const struct sock *sk);
-bool rtun_sock_writeable(const struct sock *sk);
+int rtun_sk_wmem_alloc_get(const struct sock *sk);
 bool rtun_sock_want_space(struct socket *sock);
 bool rtun_sock_told_space(struct socket *sock);
 void rtun_sock_set_xdp(struct sock *sk, bool on);

@@ -19,12 +19,7 @@ void rtun_ptr_ring_cleanup(struct ptr_ring *r, void (*destroy)(void *entry))
 	ptr_ring_cleanup(r, NULL);
 }
 
-int rtun_ptr_ring_resize(struct ptr_ring *r, int size, void (*destroy)(void *entry))
-{
-	/* The single-ring form takes the locks without disabling softirqs. */
-	return ptr_ring_resize_multiple_bh(&r, 1, size, GFP_KERNEL, destroy);
-}
-
+/* The single-ring form takes the locks without disabling softirqs. */
 int rtun_ptr_ring_resize_multiple(struct ptr_ring **rings, unsigned int nrings,
 				  int size, void (*destroy)(void *entry))
 {

@@ -195,6 +195,25 @@ int rtun_iov_iter_pieces(const struct iov_iter *iter, size_t *lens, unsigned int
 	return iter->nr_segs;
 }
 
+/* Whether what comes after skip bytes has no more pages than a packet can have. */
+bool rtun_iov_iter_fits_frags(const struct iov_iter *iter, size_t skip)
+{
+	struct iov_iter rest = *iter;
+
+	iov_iter_advance(&rest, skip);
+	return iov_iter_npages(&rest, INT_MAX) <= MAX_SKB_FRAGS;
+}
+
+void rtun_skb_zcopy_init(struct sk_buff *skb, struct ubuf_info *uarg)
+{
+	skb_zcopy_init(skb, uarg);
+}
+
+void rtun_ubuf_copied(struct ubuf_info *uarg)
+{
+	uarg->ops->complete(NULL, uarg, false);
+}
+
 struct page_frag *rtun_current_task_frag(void)
 {
 	return &current->task_frag;

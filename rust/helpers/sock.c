@@ -14,9 +14,9 @@ void rtun_sock_put(struct sock *sk)
 	sock_put(sk);
 }
 
-void rtun_sock_set_rcu_free(struct sock *sk)
+void rtun_sock_set_flag(struct sock *sk, enum sock_flags flag)
 {
-	sock_set_flag(sk, SOCK_RCU_FREE);
+	sock_set_flag(sk, flag);
 }
 
 void rtun_sock_init_wait(struct socket *sock)
@@ -29,14 +29,9 @@ struct net *rtun_sock_net(const struct sock *sk)
 	return sock_net(sk);
 }
 
-bool rtun_sock_has_room(const struct sock *sk)
+int rtun_sk_wmem_alloc_get(const struct sock *sk)
 {
-	return sk_wmem_alloc_get(sk) < READ_ONCE(sk->sk_sndbuf);
-}
-
-bool rtun_sock_writeable(const struct sock *sk)
-{
-	return sock_writeable(sk);
+	return sk_wmem_alloc_get(sk);
 }
 
 /* Returns whether somebody had asked already. */

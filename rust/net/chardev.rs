@@ -118,6 +118,19 @@ impl<T: CharDevice> Drop for Registration<T> {
     }
 }
 
+/// The queue that an open file is, if it is one of this module's node, whose files are the only
+/// ones that it makes.
+///
+/// # Safety
+///
+/// `file` must be an open file and stay so for `'a`, and `T` the module's node.
+pub(super) unsafe fn queue_of_file<'a, T: CharDevice>(
+    file: *mut bindings::file,
+) -> Option<&'a RingSock<T>> {
+    // SAFETY: By the safety requirements.
+    unsafe { ((*(*file).f_op).owner == this_module()).then(|| Fops::<T>::queue(file)) }
+}
+
 /// The file operations for `T`.
 struct Fops<T: CharDevice>(PhantomData<T>);
 

@@ -4,7 +4,16 @@
 //!
 //! C header: [`include/linux/if_tun.h`](srctree/include/linux/if_tun.h)
 
+mod batch;
+pub(crate) mod export;
+
+pub(crate) use batch::Batch;
+pub(crate) use batch::BatchFrame;
+pub(crate) use export::define_tun_symbols;
+
 use crate::bindings;
+use crate::net::netdevice::Driver;
+use crate::net::netdevice::NetDevice;
 use crate::net::ptr_ring::RingEntry;
 use crate::net::skbuff::DropReason;
 use crate::net::skbuff::SkBuff;
@@ -16,6 +25,9 @@ use core::ptr::NonNull;
 /// The bit that tells a frame's pointer from a packet's.
 const XDP_FLAG: usize = bindings::TUN_XDP_FLAG as usize;
 
+/// Bytes of a VLAN tag.
+const VLAN_LEN: usize = bindings::VLAN_HLEN as usize;
+
 /// A packet that waits for its reader.
 pub(crate) enum Packet {
     /// One of the stack's.
@@ -25,6 +37,25 @@ pub(crate) enum Packet {
 }
 
 impl Packet {
+    /// Whether the packet was sent by `dev`, and by no other of which its queue was before.
+    ///
+    /// vhost-net can give packets back to the ring when the device that sent them is gone.
+    pub(crate) fn is_from<T: Driver>(&mut self, dev: &NetDevice<T>) -> bool {
+        match self {
+            Self::Skb(skb) => skb.is_from(dev),
+            Self::Frame(_) => true,
+        }
+    }
+
+    /// Bytes of the packet, with its VLAN tag.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Skb(skb) => skb.len() + skb.vlan_tag().map_or(0, |_| VLAN_LEN),
+            Self::Frame(frame) => frame.len(),
+        }
+    }
+
     /// The flow's hash, the same for both directions.
     #[inline]
     pub(crate) fn hash_symmetric(&self) -> u32 {

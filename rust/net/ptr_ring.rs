@@ -15,6 +15,8 @@ use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 use kernel::error::to_result;
 use kernel::prelude::*;
+use kernel::sync::atomic::Atomic;
+use kernel::sync::atomic::Relaxed;
 use kernel::types::NotThreadSafe;
 use kernel::types::Opaque;
 
@@ -38,7 +40,7 @@ pub(crate) unsafe trait RingEntry: Sized + Send {
 /// Who takes the entries for which a smaller ring has no room.
 pub(crate) trait Overflow<T: RingEntry> {
     /// Takes an entry, with the ring's locks held and softirqs off.
-    fn overflow(entry: T);
+    fn overflow(&self, entry: T);
 }
 
 /// A `struct ptr_ring` whose entries are `T`s.
@@ -53,15 +55,19 @@ unsafe impl<T: RingEntry> Send for PtrRing<T> {}
 // SAFETY: All access is under the ring's own locks.
 unsafe impl<T: RingEntry> Sync for PtrRing<T> {}
 
+/// The taker of the resize that is under way, which holds RTNL: C hands it to nobody.
+static TAKER: Atomic<usize> = Atomic::<usize>::new(0);
+
 /// The `destroy` callback: an entry that a resize found no room for.
 ///
 /// # Safety
 ///
-/// `ptr` must be an entry that the ring owned.
+/// `ptr` must be an entry that the ring owned, and the taker an `O`.
 unsafe extern "C" fn overflow<T: RingEntry, O: Overflow<T>>(ptr: *mut c_void) {
+    let taker = core::ptr::with_exposed_provenance::<O>(TAKER.load(Relaxed));
     if let Some(ptr) = NonNull::new(ptr) {
-        // SAFETY: The ring gives up the entry.
-        O::overflow(unsafe { T::from_ptr(ptr) });
+        // SAFETY: The resize borrows the taker, and the ring gives up the entry.
+        unsafe { (*taker).overflow(T::from_ptr(ptr)) };
     }
 }
 
@@ -92,8 +98,8 @@ impl<T: RingEntry> PtrRing<T> {
         to_result(unsafe { bindings::rtun_ptr_ring_init(slot.cast(), 0) })
     }
 
-    /// The raw ring.
-    fn as_raw(&self) -> *mut bindings::ptr_ring {
+    /// The raw ring, for C.
+    pub(super) fn as_raw(&self) -> *mut bindings::ptr_ring {
         self.ring.get()
     }
 
@@ -144,22 +150,35 @@ impl<T: RingEntry> PtrRing<T> {
         unsafe { bindings::rtun_ptr_ring_empty(self.as_raw()) }
     }
 
-    /// Gives the ring room for `size` entries, keeping the oldest that fit. May sleep.
+    /// For code that C calls with the consumer lock held.
+    ///
+    /// # Safety
+    ///
+    /// The caller must hold the consumer lock for `'a`.
+    pub(super) unsafe fn assume_consuming(&self) -> ManuallyDrop<Consuming<'_, T>> {
+        // It is unlocked by who locked it.
+        ManuallyDrop::new(Consuming(self, NotThreadSafe))
+    }
+
+    /// Gives the ring room for `size` entries, keeping the oldest that fit; `taker` gets the others.
+    /// May sleep.
     ///
     /// # Errors
     ///
     /// `ENOMEM`; the ring stays as it was.
-    pub(crate) fn resize<O: Overflow<T>>(&self, size: u32) -> Result {
-        let size = i32::try_from(size).map_err(|_| EINVAL)?;
-        // SAFETY: The ring is initialised, and `overflow` takes what C hands it.
-        to_result(unsafe {
-            bindings::rtun_ptr_ring_resize(self.as_raw(), size, Some(overflow::<T, O>))
-        })
+    pub(crate) fn resize<O: Overflow<T>>(&self, size: u32, taker: &O, rtnl: &Rtnl) -> Result {
+        Self::resize_all(&[self], size, taker, rtnl)
     }
 
     /// Resizes all of `rings` or, upon `ENOMEM`, none. May sleep.
-    pub(crate) fn resize_all<O: Overflow<T>>(rings: &[&Self], size: u32) -> Result {
+    pub(crate) fn resize_all<O: Overflow<T>>(
+        rings: &[&Self],
+        size: u32,
+        taker: &O,
+        _: &Rtnl,
+    ) -> Result {
         let size = i32::try_from(size).map_err(|_| EINVAL)?;
+        TAKER.store(core::ptr::from_ref(taker).expose_provenance(), Relaxed);
         // CAST: A reference to a transparent wrapper is a pointer to the ring.
         let ptr = rings.as_ptr().cast::<*mut bindings::ptr_ring>().cast_mut();
         // SAFETY: `rings` are initialised rings; C reads the array only.
@@ -223,6 +242,21 @@ impl<T: RingEntry> Drop for Producing<'_, T> {
 pub(crate) struct Consuming<'a, T: RingEntry>(&'a PtrRing<T>, NotThreadSafe);
 
 impl<T: RingEntry> Consuming<'_, T> {
+    /// Whether there is nothing to take.
+    pub(crate) fn is_empty(&self) -> bool {
+        // SAFETY: The consumer lock is held.
+        unsafe { bindings::rtun___ptr_ring_peek(self.0.as_raw()) }.is_null()
+    }
+
+    /// Looks at the oldest entry; `f` must not sleep.
+    pub(crate) fn peek<R>(&self, f: impl FnOnce(&T) -> R) -> Option<R> {
+        // SAFETY: The consumer lock is held.
+        let ptr = NonNull::new(unsafe { bindings::rtun___ptr_ring_peek(self.0.as_raw()) })?;
+        // SAFETY: The ring's entry stays under the lock. It is not dropped here.
+        let entry = ManuallyDrop::new(unsafe { T::from_ptr(ptr) });
+        Some(f(&entry))
+    }
+
     /// Takes the oldest entry if it is one that is `wanted`.
     #[inline]
     pub(crate) fn consume_if(&self, wanted: impl FnOnce(&T) -> bool) -> Option<T> {

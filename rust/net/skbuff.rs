@@ -206,16 +206,6 @@ impl SkBuff {
         unsafe { bindings::rtun_skb_set_protocol(self.as_raw(), proto) };
     }
 
-    /// The device by which the packet goes or came, if it has one and that is of the driver `T`.
-    pub(crate) fn device<T: Driver>(&self) -> Option<&NetDevice<T>> {
-        // SAFETY: By the type invariant. The stack keeps the device of a packet that it sends until
-        // the driver has let go of that, and the driver that of one that it receives.
-        unsafe {
-            let dev = bindings::rtun_skb_dev(self.as_raw());
-            NonNull::new(dev).and_then(|dev| NetDevice::try_from_raw(dev.as_ptr()))
-        }
-    }
-
     /// The transmit queue that the stack chose.
     #[inline]
     pub(crate) fn queue_mapping(&self) -> u16 {
@@ -312,6 +302,18 @@ impl SkBuff {
     pub(crate) fn tx_error(&self) {
         // SAFETY: By the type invariant.
         unsafe { bindings::skb_tx_error(self.as_raw()) };
+    }
+
+    /// Whether the packet was sent by `dev`. If not, that device may be gone, and is forgotten.
+    pub(crate) fn is_from<T: Driver>(&mut self, dev: &NetDevice<T>) -> bool {
+        // SAFETY: By the type invariant. The pointers are compared and not followed.
+        unsafe {
+            let is_from = bindings::rtun_skb_dev(self.as_raw()) == dev.as_raw();
+            if !is_from {
+                bindings::rtun_skb_set_dev(self.as_raw(), ptr::null_mut());
+            }
+            is_from
+        }
     }
 
     /// The VLAN tag that is kept beside the packet.

@@ -19,6 +19,9 @@ use crate::net::ptr_ring::PtrRing;
 use crate::net::rcu::RcuFreed;
 use crate::net::rtnl::Rtnl;
 use crate::net::skbuff::SkBuff;
+use crate::net::socket;
+use crate::net::socket::SocketOps;
+use core::mem::offset_of;
 use core::mem::MaybeUninit;
 use core::ptr;
 use core::ptr::NonNull;
@@ -26,6 +29,8 @@ use kernel::error::to_result;
 use kernel::prelude::*;
 use kernel::sync::aref::ARef;
 use kernel::sync::aref::AlwaysRefCounted;
+use kernel::sync::atomic::Atomic;
+use kernel::sync::atomic::Relaxed;
 use kernel::sync::SetOnce;
 use kernel::types::Opaque;
 
@@ -42,6 +47,8 @@ pub(crate) struct RingSock<T: Send + Sync + 'static> {
     /// There once a packet was charged: the socket may outlive its file as long as that packet
     /// lives, and calls the module when both are gone.
     module: SetOnce<ModuleRef>,
+    /// What [`Self::sndbuf`] says.
+    limit: Atomic<i32>,
     data: T,
 }
 
@@ -90,21 +97,15 @@ unsafe extern "C" fn destruct<T: Send + Sync + 'static>(sk: *mut bindings::sock)
 unsafe extern "C" fn write_space<T: Send + Sync + 'static>(sk: *mut bindings::sock) {
     // SAFETY: By the safety requirements.
     let this = unsafe { &*sk.cast::<RingSock<T>>() };
+    this.update_batching();
     // SAFETY: The socket is initialised.
-    if unsafe {
-        bindings::rtun_sock_writeable(sk) && bindings::rtun_sock_told_space(this.socket.get())
-    } {
+    if this.half_free() && unsafe { bindings::rtun_sock_told_space(this.socket.get()) } {
         this.fasync.kill(Band::Out);
         this.wake(Events::OUT);
     }
 }
 
-impl<T: Send + Sync + 'static> RingSock<T> {
-    const OPS: bindings::proto_ops = {
-        // SAFETY: All-zero is a table without operations.
-        unsafe { MaybeUninit::zeroed().assume_init() }
-    };
-
+impl<T: SocketOps> RingSock<T> {
     // No owner: a reference of the module would outlive close() by a grace period and make an
     // unload right after it fail. The module waits with `rcu_barrier()` instead.
     const PROTO: bindings::proto = {
@@ -127,7 +128,7 @@ impl<T: Send + Sync + 'static> RingSock<T> {
     /// `ENOMEM`.
     pub(crate) fn new(net: &Net, data: T) -> Result<ARef<Self>> {
         let proto: &'static bindings::proto = const { &Self::PROTO };
-        let ops: &'static bindings::proto_ops = const { &Self::OPS };
+        let ops: &'static bindings::proto_ops = const { &socket::Adapter::<T>::TABLE };
         // SAFETY: The namespace is valid; nothing writes to the protocol, which is not registered.
         let sk = unsafe {
             bindings::sk_alloc(
@@ -149,18 +150,37 @@ impl<T: Send + Sync + 'static> RingSock<T> {
             }
             (&raw mut (*this).fasync).write(Fasync::new());
             (&raw mut (*this).module).write(SetOnce::new());
+            (&raw mut (*this).limit).write(Atomic::<i32>::new(i32::MAX));
             (&raw mut (*this).data).write(data);
             let socket = (*this).socket.get();
             bindings::rtun_sock_init_wait(socket);
             (*socket).ops = ops;
             bindings::sock_init_data_uid(socket, sk, bindings::rtun_current_fsuid());
             (*sk).sk_sndbuf = i32::MAX;
-            bindings::rtun_sock_set_rcu_free(sk);
+            bindings::rtun_sock_set_flag(sk, bindings::sock_flags_SOCK_RCU_FREE);
+            bindings::rtun_sock_set_flag(sk, bindings::sock_flags_SOCK_ZEROCOPY);
             (*sk).sk_write_space = Some(write_space::<T>);
             (*sk).sk_destruct = Some(destruct::<T>);
             // The count of one that sock_init_data_uid() set is handed out.
             Ok(ARef::from_raw(NonNull::new_unchecked(this)))
         }
+    }
+}
+
+impl<T: Send + Sync + 'static> RingSock<T> {
+    /// The queue of a socket.
+    ///
+    /// # Safety
+    ///
+    /// `socket` must be that of a `RingSock<T>`, which stays for `'a`.
+    pub(super) unsafe fn from_socket<'a>(socket: *mut bindings::socket) -> &'a Self {
+        // SAFETY: By the safety requirements.
+        unsafe { &*socket.byte_sub(offset_of!(Self, socket)).cast() }
+    }
+
+    /// The raw socket, as who is handed it knows it.
+    pub(super) fn as_socket(&self) -> *mut bindings::socket {
+        self.socket.get()
     }
 
     /// The raw socket.
@@ -225,38 +245,69 @@ impl<T: Send + Sync + 'static> RingSock<T> {
     /// number, which is not counted then.
     #[inline]
     pub(crate) fn sndbuf(&self) -> i32 {
-        // SAFETY: A racy read of a word, as in C.
-        unsafe { (&raw const (*self.sk.get()).sk_sndbuf).read_volatile() }
+        self.limit.load(Relaxed)
     }
 
     /// Sets what [`Self::sndbuf`] says, and wakes writers.
     pub(crate) fn set_sndbuf(&self, size: i32) {
-        // SAFETY: A racy write of a word, as in C.
-        unsafe { (&raw mut (*self.sk.get()).sk_sndbuf).write_volatile(size) };
+        self.limit.store(size, Relaxed);
+        self.update_batching();
         self.wake(Events::OUT);
+    }
+
+    /// How many bytes of packets are under way.
+    #[inline]
+    fn under_way(&self) -> i32 {
+        // SAFETY: The socket is initialised.
+        unsafe { bindings::rtun_sk_wmem_alloc_get(self.sk.get()) }
+    }
+
+    /// Whether half of the buffer is free.
+    #[inline]
+    fn half_free(&self) -> bool {
+        self.under_way() < self.sndbuf() >> 1
+    }
+
+    /// Sees to it that vhost-net sends batches while there is room in the buffer, and single packets,
+    /// for which it can be made to wait, when there is none. It chooses by the socket's own limit, a
+    /// few hundred packets at a time. Two who do this at once may leave the wrong choice, which lasts
+    /// until the next packet.
+    #[inline]
+    fn update_batching(&self) {
+        let limit = self.sndbuf();
+        let seen = if self.under_way() < limit {
+            i32::MAX
+        } else {
+            limit
+        };
+        // SAFETY: A racy access to a word, as in C.
+        unsafe {
+            let word = &raw mut (*self.sk.get()).sk_sndbuf;
+            if word.read_volatile() != seen {
+                word.write_volatile(seen);
+            }
+        }
     }
 
     /// Whether a packet may be written. If not, writers are woken when half of the room is free.
     #[inline]
     pub(crate) fn has_room(&self) -> bool {
-        // SAFETY: The socket is initialised.
-        unsafe {
-            bindings::rtun_sock_has_room(self.sk.get()) || {
-                bindings::rtun_sock_want_space(self.socket.get());
-                bindings::rtun_sock_has_room(self.sk.get())
-            }
-        }
+        self.or_want_space(|| self.under_way() < self.sndbuf())
     }
 
     /// Whether to tell who polls that it can write: when half of the room is free.
     #[inline]
     pub(crate) fn is_writeable(&self) -> bool {
-        // SAFETY: The socket is initialised.
-        unsafe {
-            bindings::rtun_sock_writeable(self.sk.get()) || {
-                bindings::rtun_sock_want_space(self.socket.get());
-                bindings::rtun_sock_writeable(self.sk.get())
-            }
+        self.or_want_space(|| self.half_free())
+    }
+
+    /// Whether there is space. If not, asks to be woken, and looks once more.
+    #[inline]
+    fn or_want_space(&self, there_is: impl Fn() -> bool) -> bool {
+        there_is() || {
+            // SAFETY: The socket is initialised.
+            unsafe { bindings::rtun_sock_want_space(self.socket.get()) };
+            there_is()
         }
     }
 
@@ -268,6 +319,16 @@ impl<T: Send + Sync + 'static> RingSock<T> {
     }
 
     /// Counts a packet as under way until it is freed. Process context.
+    /// Counts a packet as under way until it is freed, if there is a limit to that. Any context.
+    #[inline]
+    pub(crate) fn charge_if_limited(&self, skb: &mut SkBuff) {
+        if self.sndbuf() != i32::MAX {
+            self.charge(skb);
+            self.update_batching();
+        }
+    }
+
+    /// Counts a packet as under way until it is freed. Any context.
     pub(crate) fn charge(&self, skb: &mut SkBuff) {
         if self.module.as_ref().is_none() {
             self.module.populate(ModuleRef::get());

@@ -54,6 +54,34 @@ impl XdpBuff {
         Ok(Some(Self(xdp)))
     }
 
+    /// A buffer that C hands over.
+    ///
+    /// # Safety
+    ///
+    /// The type invariants must hold of it, and the caller gives its reference to the page up.
+    pub(in crate::net) unsafe fn from_raw(xdp: &bindings::xdp_buff) -> Self {
+        // INVARIANT: By the safety requirements.
+        Self(bindings::xdp_buff {
+            data_hard_start: xdp.data_hard_start,
+            data: xdp.data,
+            data_meta: xdp.data_meta,
+            data_end: xdp.data_end,
+            __bindgen_anon_1: xdp.__bindgen_anon_1,
+            ..Default::default()
+        })
+    }
+
+    /// Copies what is at the start of the memory, before the data, as much as there is.
+    pub(in crate::net) fn copy_start(&self, to: &mut [u8]) {
+        let room = self.0.data as usize - self.0.data_hard_start as usize;
+        let len = to.len().min(room);
+        // SAFETY: By the type invariants, so much memory is this object's.
+        unsafe {
+            let from = self.0.data_hard_start.cast::<u8>();
+            core::ptr::copy_nonoverlapping(from, to.as_mut_ptr(), len);
+        }
+    }
+
     /// The buffer, for C, as one that was received on `queue`.
     #[inline]
     pub(super) fn as_raw<T: Driver>(&mut self, queue: &RxQueue<T>) -> *mut bindings::xdp_buff {

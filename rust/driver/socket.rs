@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The queue as vhost-net uses it: a socket, and a ring out of which it takes packets by itself.
+
+use super::backpressure;
+use super::flags::Flags;
+use super::flags::Mode;
+use super::queue::Queue;
+use super::queue::QueueData;
+use super::queue::State;
+use super::queue::User;
+use super::rx;
+use super::rx::Headers;
+use super::rx::Refusal;
+use super::stats::RxDrop;
+use super::tx;
+use super::xdp;
+use crate::net::bottom_half::Disabled;
+use crate::net::if_tun::Batch;
+use crate::net::if_tun::BatchFrame;
+use crate::net::if_tun::Packet;
+use crate::net::ptr_ring::Consuming;
+use crate::net::skbuff::SkBuff;
+use crate::net::skbuff::SkBuffList;
+use crate::net::socket::SocketOps;
+use crate::net::xdp::section;
+use crate::net::xdp::Section;
+use crate::net::zerocopy::Sender;
+use kernel::iov::IovIterDest;
+use kernel::iov::IovIterSource;
+use kernel::prelude::*;
+
+impl SocketOps for QueueData {
+    fn ready(queue: &Queue) -> Result {
+        queue.layout().map(|_| ())
+    }
+
+    fn recv(
+        queue: &Queue,
+        nonblock: bool,
+        to: &mut IovIterDest<'_>,
+        packet: Option<Packet>,
+    ) -> Result<usize> {
+        tx::read(queue, nonblock, to, packet)
+    }
+
+    fn send(
+        queue: &Queue,
+        nonblock: bool,
+        from: &mut IovIterSource<'_>,
+        sender: Option<Sender<'_>>,
+    ) -> Result<usize> {
+        rx::write(queue, nonblock, from, sender)
+    }
+
+    fn send_batch(queue: &Queue, batch: &mut Batch<'_>, bh: &Disabled) -> Result {
+        write_batch(queue, batch, bh)
+    }
+
+    fn taken(queue: &Queue, count: u32, ring: &Consuming<'_, Packet>) {
+        // Who is not inside has nobody to wake: the device is gone.
+        if let Ok(user) = queue.enter() {
+            backpressure::after_take(&user.dev, queue, count, || ring.is_empty());
+        }
+    }
+}
+
+/// Packets on their way to the stack.
+struct Received {
+    list: SkBuffList,
+    count: u32,
+    bytes: usize,
+}
+
+/// Sends a batch of frames, each with its virtio-net header, to the stack in one go. What is
+/// refused is counted.
+///
+/// # Errors
+///
+/// `EBADFD` if the queue has no device: no frame was taken then.
+fn write_batch(queue: &Queue, batch: &mut Batch<'_>, bh: &Disabled) -> Result {
+    let layout = queue.layout()?;
+    let user = queue.enter_as(layout)?;
+    let flags = layout.flags();
+    let Received { list, count, bytes } = if queue.has_xdp() {
+        section(|section| receive(batch, queue, &user, flags, Some(section), bh))
+    } else {
+        receive(batch, queue, &user, flags, None, bh)
+    };
+    if list.is_empty() {
+        return Ok(());
+    }
+    match &user.napi {
+        None => list.receive(),
+        Some(napi) if user.state() == State::Active => napi.receive_list(list),
+        Some(_) => {
+            (0..count).for_each(|_| user.stats.events.count_rx_drop(RxDrop::DevReady));
+            return Ok(());
+        }
+    }
+    user.stats.count_rx(count, bytes);
+    Ok(())
+}
+
+/// Makes packets of a batch's frames, those that can be received.
+fn receive(
+    batch: &mut Batch<'_>,
+    queue: &Queue,
+    user: &User<'_>,
+    flags: Flags,
+    section: Option<&Section>,
+    bh: &Disabled,
+) -> Received {
+    let mut received = Received {
+        list: SkBuffList::new(),
+        count: 0,
+        bytes: 0,
+    };
+    for frame in batch {
+        let len = frame.len();
+        match accept(frame, queue, user, flags, section, bh) {
+            Ok(Some(skb)) => {
+                received.list.push(skb);
+                received.count += 1;
+                received.bytes += len;
+            }
+            Ok(None) => {}
+            Err(refusal) => {
+                rx::refuse(user, refusal);
+            }
+        }
+    }
+    received
+}
+
+/// Makes a packet of a batch's frame, if it can be received and no program has taken it.
+#[inline]
+fn accept(
+    frame: BatchFrame,
+    queue: &Queue,
+    user: &User<'_>,
+    flags: Flags,
+    section: Option<&Section>,
+    bh: &Disabled,
+) -> Result<Option<SkBuff>, Refusal> {
+    if flags.mode() == Mode::Tap && frame.len() < rx::ETH_HLEN {
+        return Err(Refusal::BadHeader);
+    }
+    let headers = Headers::vnet(queue.vnet().of_frame(&frame));
+    let is_gso = headers.is_gso();
+    let mut buff = frame.into_buff();
+    if let (Some(section), false) = (section, is_gso) {
+        buff = match xdp::run(user, buff, section) {
+            Some(buff) => buff,
+            None => return Ok(None),
+        };
+    }
+    let mut skb = rx::identify(buff.into_skb(bh)?, user, flags, headers)?;
+    if is_gso {
+        skb = match xdp::look(queue, user, skb) {
+            Some(skb) => skb,
+            None => return Ok(None),
+        };
+    }
+    queue.charge_if_limited(&mut skb);
+    rx::mark(&mut skb, queue, user);
+    Ok(Some(skb))
+}
