@@ -47,7 +47,7 @@ modules: $(ready) ## build rtun.ko (the default)
 demo: prepare modules samples ## boot a guest and show traffic over several queues
 	@$(vm)/boot --name demo --timeout 600 -- $(vm)/demo
 
-test: prepare modules selftests samples ## boot a guest and run the tests in it
+test: prepare modules drop-in selftests samples ## boot a guest and run the tests in it
 	@$(vm)/test
 
 test-debug: ## run the tests on a debug kernel: KASAN, lockdep, kmemleak and more

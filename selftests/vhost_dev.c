@@ -273,6 +273,28 @@ int vhost_flush(struct vhost *vhost)
 	return ret < 0 ? ret : 0;
 }
 
+/* Takes back the frames that the device has used, at least one within the time. */
+int vhost_reclaim(struct vhost *vhost, int timeout_ms)
+{
+	struct vq *vq = &vhost->tx;
+	int n = 0, ret;
+	unsigned int head;
+	eventfd_t count;
+
+	while (!vq_is_used(vq)) {
+		ret = wait_events(vq->call, POLLIN, timeout_ms);
+		if (ret <= 0)
+			return ret;
+		eventfd_read(vq->call, &count);
+	}
+	for (; vq_is_used(vq); n++) {
+		ret = vq_take(vq, &head);
+		if (ret < 0)
+			return ret;
+	}
+	return n;
+}
+
 /* How far the device has come, between two turns of its worker. */
 static int vq_fetched(struct vhost *vhost, unsigned int index)
 {

@@ -53,6 +53,7 @@ int vhost_busy_poll(struct vhost *vhost, unsigned int us);
 int vhost_queue(struct vhost *vhost, const void *frame, size_t len);
 int vhost_kick(struct vq *vq);
 int vhost_flush(struct vhost *vhost);
+int vhost_reclaim(struct vhost *vhost, int timeout_ms);
 int vhost_settle(struct vhost *vhost);
 int vhost_send(struct vhost *vhost, const void *frame, size_t len);
 

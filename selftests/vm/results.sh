@@ -9,7 +9,7 @@
 report() {
 	local tenths=$(((${EPOCHREALTIME/./} - $4) / 100000))
 
-	printf '%-5s %-5s %s (%d.%d s)\n' "$1" "$2" "$3" $((tenths / 10)) $((tenths % 10))
+	printf '%-5s %-7s %s (%d.%d s)\n' "$1" "$2" "$3" $((tenths / 10)) $((tenths % 10))
 }
 
 # read_ktap NODE PROGRAM: turn KTAP into our lines; what a failed test said
@@ -92,35 +92,45 @@ check() {
 	[[ $result == ok ]]
 }
 
-# table: one row for each program: what passed, was expected to fail,
-# failed and was skipped, on the in-tree driver and on rtun.
+# table: one row for each program: what passed, was expected to fail, failed and was
+# skipped on the in-tree driver, on rtun, and on rtun in its place if that was tested.
 table() {
 	awk '
 	function cell(c) {
 		return c in seen ? sprintf("%4d %4d %4d %4d", ok[c], xfail[c], fail[c], skip[c]) : \
 			sprintf("%4s %4s %4s %4s", "-", "-", "-", "-")
 	}
-	$1 ~ /^(ok|xfail|FAIL|skip)$/ && $2 ~ /^(tun|rtun)$/ && $3 ~ /:$/ {
+	BEGIN { columns = split("tun rtun drop-in", nodes) }
+	$1 ~ /^(ok|xfail|FAIL|skip)$/ && $2 ~ /^(tun|rtun|drop-in)$/ && $3 ~ /:$/ {
 		program = substr($3, 1, length($3) - 1)
 		if (!(program in rows)) { rows[program]; order[++n] = program }
 		c = $2 SUBSEP program
 		seen[c]
 		if ($1 == "ok") ok[c]++; else if ($1 == "xfail") xfail[c]++
 		else if ($1 == "FAIL") fail[c]++; else skip[c]++
+		if ($2 == nodes[3]) dropped_in = 1
 	}
 	END {
-		printf "\n%-32s | %-19s | %-19s\n", "", "tun", "rtun"
-		printf "%-32s | %4s %4s %4s %4s | %4s %4s %4s %4s\n", "program",
-			"pass", "xfl", "fail", "skip", "pass", "xfl", "fail", "skip"
-		for (i = 1; i <= n; i++)
-			printf "%-32s | %s | %s\n", order[i],
-				cell("tun" SUBSEP order[i]), cell("rtun" SUBSEP order[i])
+		if (!dropped_in) columns = 2
+		title["tun"] = "tun"; title["rtun"] = "rtun"; title["drop-in"] = "rtun as tun.ko"
+		head = sprintf("\n%-24s", ""); names = sprintf("%-24s", "program")
+		for (j = 1; j <= columns; j++) {
+			head = head sprintf(" | %-19s", title[nodes[j]])
+			names = names sprintf(" | %4s %4s %4s %4s", "pass", "xfl", "fail", "skip")
+		}
+		print head; print names
+		for (i = 1; i <= n; i++) {
+			line = sprintf("%-24s", order[i])
+			for (j = 1; j <= columns; j++)
+				line = line " | " cell(nodes[j] SUBSEP order[i])
+			print line
+		}
 	}' "$results"
 }
 
 # count RESULT [NODE]: how many lines of the file have it.
 count() {
-	grep -cE "^($1) +(${2:-tun|rtun}) " "$results" || true
+	grep -cE "^($1) +(${2:-tun|rtun|drop-in}) " "$results" || true
 }
 
 # closing STATUS END: the numbers of $results, alone on the last line. A guest that
