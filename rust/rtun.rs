@@ -26,6 +26,14 @@ module! {
             default: 256,
             description: "Queues that a multi-queue device can have, 1 to 256 (256)",
         },
+        backpressure: u32 {
+            default: 0,
+            description: "Whether full queues of new devices hold the stack back instead of dropping, if their program does not ask for it: 0 or 1 (0)",
+        },
+        backpressure_stall: u32 {
+            default: 5000,
+            description: "Milliseconds without a packet read after which a full queue drops all the same, 0 for never (5000)",
+        },
         flow_ageing: u32 {
             default: 3,
             description: "Seconds without a written packet after which a flow leaves the queue it was learned on (3)",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A full queue that holds the stack back instead of dropping (`IFF_BACKPRESSURE`).
+//! A full queue that holds the stack back instead of dropping.
 //!
 //! The lane whose packet fills the ring is stopped, so that the next ones wait in its qdisc, and is
 //! woken when half of the ring was read. While a lane's own queue is away an heir gets its packets:
@@ -9,31 +9,135 @@
 //! No wake-up is lost: the producer stops the lane, says that it did and then looks at the ring
 //! once more; the reader takes a packet and then looks whether anybody was stopped. Both do it in
 //! one fully ordered step.
+//!
+//! A reader that takes nothing for [`stall_limit`] holds nobody back any longer: its lanes are
+//! woken, and a full ring drops until it has taken a packet. One timer of the device, which runs
+//! while a lane is held back, sees to that.
+//!
+//! A program asks for this by IFF_BACKPRESSURE; for those that do not know of it an administrator
+//! decides, by a parameter of the module or by ethtool's private flag, whose word is the last. It
+//! can change at any time. Readers look for stopped lanes before the first one can be stopped, and
+//! go on until the last one was woken: there is a grace period between the two steps.
 
 use super::device::Device;
+use super::flags::Flags;
 use super::queue::Queue;
 use crate::net::if_tun::Packet;
+use crate::net::jiffies;
+use crate::net::module;
 use crate::net::netdevice::NetDevice;
 use crate::net::ptr_ring::Producing;
+use crate::net::rcu::synchronize_net;
+use crate::net::rtnl::Rtnl;
+use crate::net::rtnl::RtnlCell;
 use crate::net::skbuff::SkBuff;
 use kernel::sync::atomic::Atomic;
 use kernel::sync::atomic::Full;
 use kernel::sync::atomic::Relaxed;
 use kernel::sync::rcu;
 
+/// How long a reader may take nothing before it holds nobody back any longer, in ticks; 0 for any
+/// time.
+fn stall_limit() -> u64 {
+    jiffies::from_ms(module::param(
+        crate::module_parameters::backpressure_stall.value(),
+    ))
+}
+
+/// Nobody looks for stopped lanes, and nobody stops one.
+const OFF: u32 = 0;
+/// Readers look for stopped lanes.
+const WATCHED: u32 = 1;
+/// And full queues stop them.
+const ON: u32 = 2;
+
+/// Whether the full queues of a device hold the stack back.
+pub(super) struct Switch {
+    state: Atomic<u32>,
+    /// What an administrator has said by ethtool.
+    chosen: RtnlCell<Option<bool>>,
+}
+
+impl Switch {
+    /// That of a new device with `flags`.
+    pub(super) fn new(flags: Flags) -> Self {
+        let state = if default_for(flags) { ON } else { OFF };
+        Self {
+            state: Atomic::<u32>::new(state),
+            chosen: RtnlCell::new(None),
+        }
+    }
+
+    /// Whether full queues hold the stack back.
+    #[inline]
+    pub(super) fn is_on(&self) -> bool {
+        self.state.load(Relaxed) == ON
+    }
+
+    /// Whether lanes may be stopped.
+    #[inline]
+    fn is_watched(&self) -> bool {
+        self.state.load(Relaxed) != OFF
+    }
+}
+
+/// What is done on a device with `flags` if its administrator says nothing.
+fn default_for(flags: Flags) -> bool {
+    flags.backpressure() || module::param(crate::module_parameters::backpressure.value()) != 0
+}
+
+/// An administrator decides. May sleep for a grace period.
+pub(super) fn choose(dev: &NetDevice<Device>, on: bool, rtnl: &mut Rtnl) {
+    *dev.backpressure.chosen.get_mut(rtnl) = Some(on);
+    update(dev, rtnl);
+}
+
+/// Does what flags, parameter and administrator say now. May sleep for a grace period if that is
+/// new.
+pub(super) fn update(dev: &NetDevice<Device>, rtnl: &mut Rtnl) {
+    let switch = &dev.backpressure;
+    let chosen = *switch.chosen.get(rtnl);
+    let on = chosen.unwrap_or_else(|| default_for(dev.flags()));
+    if on == switch.is_on() {
+        return;
+    }
+    // Both ways: readers look while a lane may be stopped.
+    switch.state.store(WATCHED, Relaxed);
+    synchronize_net();
+    if on {
+        switch.state.store(ON, Relaxed);
+        return;
+    }
+    // Who saw it on has left the driver by now.
+    for (_, queue) in dev.queues(rtnl) {
+        let_go(dev, &queue);
+    }
+    switch.state.store(OFF, Relaxed);
+}
+
+/// No lane is stopped for want of room here.
+const FREE: u32 = 0;
+/// A lane may be.
+const HOLDING: u32 = 1;
+/// None is, although there is no room: nobody reads.
+const STALLED: u32 = 2;
+
 /// Whether a queue holds lanes back.
 pub(crate) struct Backpressure {
-    holding: Atomic<u32>,
+    state: Atomic<u32>,
     /// How many packets were read since.
     taken: Atomic<u32>,
+    /// The tick of the last one, or of the stop.
+    moved: Atomic<u64>,
 }
 
 impl Backpressure {
     /// Nobody is held back.
     pub(crate) fn new() -> Self {
         Self {
-            holding: Atomic::<u32>::new(0),
+            state: Atomic::<u32>::new(FREE),
             taken: Atomic::<u32>::new(0),
+            moved: Atomic::<u64>::new(0),
         }
     }
 }
@@ -65,7 +169,8 @@ pub(super) fn must_wait(
     dev.is_recipient(queue, lane, hash, rcu) && hold_if_full(dev, lane, queue, &ring)
 }
 
-/// Stops a lane whose packet was the last that there was room for.
+/// Stops a lane whose packet was the last that there was room for and, if that was an heir's ring,
+/// the heir's own lane with it.
 #[inline]
 pub(super) fn after_put(
     dev: &NetDevice<Device>,
@@ -73,18 +178,21 @@ pub(super) fn after_put(
     queue: &Queue,
     ring: &Producing<'_, Packet>,
 ) {
-    if applies(dev, lane) {
-        hold_if_full(dev, lane, queue, ring);
+    if applies(dev, lane) && hold_if_full(dev, lane, queue, ring) {
+        let own = u16::from(queue.member());
+        if own != lane && applies(dev, own) {
+            hold_if_full(dev, own, queue, ring);
+        }
     }
 }
 
 /// Whether there is a qdisc to wait in.
 #[inline]
 fn applies(dev: &NetDevice<Device>, lane: u16) -> bool {
-    dev.flags().backpressure() && dev.is_running() && dev.has_qdisc(lane)
+    dev.backpressure.is_on() && dev.is_running() && dev.has_qdisc(lane)
 }
 
-/// Stops a lane if the ring is full, and says whether it did.
+/// Stops a lane if the ring is full and somebody reads, and says whether it did.
 fn hold_if_full(
     dev: &NetDevice<Device>,
     lane: u16,
@@ -94,15 +202,60 @@ fn hold_if_full(
     if !ring.is_full() {
         return false;
     }
+    let held = &queue.backpressure;
+    match held.state.load(Relaxed) {
+        STALLED => return false,
+        FREE => held.moved.store(jiffies::now(), Relaxed),
+        _ => {}
+    }
     if dev.stop_queue(lane) {
         dev.stats.events(lane).count_stop();
     }
-    queue.backpressure.holding.xchg(1, Full);
+    if held.state.xchg(HOLDING, Full) != HOLDING {
+        watch(dev);
+    }
     if ring.is_full() {
         return true;
     }
     wake(dev, lane);
     false
+}
+
+/// Sees to it that somebody looks at the device's queues when the first of them can be stalled.
+#[cold]
+fn watch(dev: &NetDevice<Device>) {
+    let limit = stall_limit();
+    if limit != 0 {
+        dev.call_within(limit);
+    }
+}
+
+/// Looks for readers that have taken nothing for too long, and says in how many ticks to look
+/// again. Softirqs are off.
+pub(super) fn end_stalls(dev: &NetDevice<Device>) -> Option<u64> {
+    let limit = stall_limit();
+    let rcu = rcu::Guard::new();
+    let queues = (0..dev.max_members()).filter_map(|member| dev.queue(member, &rcu));
+    let left = queues.filter_map(|queue| time_left(dev, queue, limit));
+    left.min()
+}
+
+/// In how many ticks a queue will be stalled, if it holds somebody back. Lets them go if it is so
+/// now.
+fn time_left(dev: &NetDevice<Device>, queue: &Queue, limit: u64) -> Option<u64> {
+    let held = &queue.backpressure;
+    // Fully ordered after the timer's end: who says later that it holds somebody sets the timer.
+    if held.state.fetch_add(0, Full) != HOLDING {
+        return None;
+    }
+    let idle = jiffies::since(held.moved.load(Relaxed));
+    if idle < limit {
+        return Some(limit - idle);
+    }
+    if held.state.cmpxchg(HOLDING, STALLED, Full).is_ok() {
+        wake_held(dev, queue);
+    }
+    None
 }
 
 /// Wakes what a queue held back, when a reader has taken `packets` more and enough are gone.
@@ -113,19 +266,38 @@ pub(super) fn after_take(
     packets: u32,
     is_empty: impl FnOnce() -> bool,
 ) {
-    if !dev.flags().backpressure() || queue.backpressure.holding.fetch_add(0, Full) == 0 {
+    if !dev.backpressure.is_watched() {
         return;
     }
-    let before = queue.backpressure.taken.fetch_add(packets, Relaxed);
-    if before.saturating_add(packets) >= dev.tx_queue_len() / 2 || is_empty() {
-        let_go(dev, queue);
+    let held = &queue.backpressure;
+    match held.state.fetch_add(0, Full) {
+        FREE => {}
+        HOLDING => {
+            held.moved.store(jiffies::now(), Relaxed);
+            let before = held.taken.fetch_add(packets, Relaxed);
+            if before.saturating_add(packets) >= dev.tx_queue_len() / 2 || is_empty() {
+                let_go(dev, queue);
+            }
+        }
+        // Whoever holds somebody back by now has seen that there is room.
+        _ => {
+            let _held = held.state.cmpxchg(STALLED, FREE, Relaxed);
+        }
     }
 }
 
 /// Wakes every lane that a queue may hold back.
 pub(super) fn let_go(dev: &NetDevice<Device>, queue: &Queue) {
-    queue.backpressure.taken.store(0, Relaxed);
-    if queue.backpressure.holding.xchg(0, Full) == 0 || !dev.is_running() {
+    let held = &queue.backpressure;
+    held.taken.store(0, Relaxed);
+    if held.state.xchg(FREE, Full) != FREE {
+        wake_held(dev, queue);
+    }
+}
+
+/// Wakes the lanes whose packets come to a queue.
+fn wake_held(dev: &NetDevice<Device>, queue: &Queue) {
+    if !dev.is_running() {
         return;
     }
     let rcu = rcu::Guard::new();

@@ -106,6 +106,7 @@ pub(crate) struct Device {
     pub(super) stats: Stats,
     /// What an administrator has set by ethtool.
     pub(super) settings: ethtool::Settings,
+    pub(super) backpressure: backpressure::Switch,
 }
 
 impl Device {
@@ -143,6 +144,7 @@ impl Device {
             headroom: Headroom::new(),
             stats: Stats::new(max)?,
             settings: ethtool::Settings::new(),
+            backpressure: backpressure::Switch::new(flags),
         })
     }
 
@@ -176,7 +178,7 @@ impl Device {
 
     /// The queue with a member number, under RCU.
     #[inline]
-    fn queue<'a>(&self, member: u16, rcu: &'a rcu::Guard) -> Option<&'a Queue> {
+    pub(super) fn queue<'a>(&self, member: u16, rcu: &'a rcu::Guard) -> Option<&'a Queue> {
         self.members.get(usize::from(member))?.load(rcu)
     }
 
@@ -425,6 +427,7 @@ fn join(
         // The first queue of a device that stayed without one says anew what it wants.
         let new = iff.device_flags(flags.mode()).with_persist(flags.persist());
         dev.flags.store(new.into_bits(), Relaxed);
+        backpressure::update(dev, rtnl);
     }
     bind(queue, dev, iff, seat, rtnl);
     Ok(())
@@ -539,6 +542,10 @@ impl Driver for Device {
         for queue in (0..dev.max_members()).filter_map(|lane| dev.queue(lane, &rcu)) {
             queue.headroom.copy(&dev.headroom);
         }
+    }
+
+    fn timeout(dev: &NetDevice<Self>) -> Option<u64> {
+        backpressure::end_stalls(dev)
     }
 
     fn max_queues(dev: &NetDevice<Self>) -> u16 {

@@ -2,6 +2,7 @@
 
 //! What ethtool shows and sets of a device.
 
+use super::backpressure;
 use super::device::Device;
 use super::flags::Mode;
 use super::identity;
@@ -23,6 +24,9 @@ pub(super) static OPS: Ops<Device> = Ops::new();
 
 /// The most packets that are handed to the stack together: what one round of NAPI takes.
 const MAX_RX_FRAMES: u32 = 64;
+
+/// A full queue holds the stack back: of the flags of our own.
+const BACKPRESSURE: u32 = 1 << 0;
 
 /// What an administrator has set by ethtool.
 pub(super) struct Settings {
@@ -50,6 +54,7 @@ impl Settings {
 impl EthtoolOps for Device {
     const DRIVER: &'static CStr = identity::NAME;
     const VERSION: &'static CStr = c"0.1.0";
+    const PRIVATE_FLAGS: &'static [&'static str] = &["backpressure"];
 
     fn bus_info(dev: &NetDevice<Self>) -> &'static CStr {
         match dev.flags().mode() {
@@ -89,6 +94,18 @@ impl EthtoolOps for Device {
         show: &mut dyn FnMut(fmt::Arguments<'_>, u64),
     ) {
         stats::show(dev, rtnl, show);
+    }
+
+    fn private_flags(dev: &NetDevice<Self>) -> u32 {
+        if dev.backpressure.is_on() {
+            BACKPRESSURE
+        } else {
+            0
+        }
+    }
+
+    fn set_private_flags(dev: &NetDevice<Self>, flags: u32, rtnl: &mut Rtnl) {
+        backpressure::choose(dev, flags & BACKPRESSURE != 0, rtnl);
     }
 
     fn link_settings(dev: &NetDevice<Self>) -> &RtnlCell<LinkSettings> {

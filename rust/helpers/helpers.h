@@ -60,6 +60,7 @@ void rtun_skb_queue_head_init(struct sk_buff_head *queue);
 
 /* netdevice.c */
 void *rtun_netdev_priv(const struct net_device *dev);
+struct net_device *rtun_netdev_from_priv(const void *priv);
 void rtun_dev_hold(struct net_device *dev);
 void rtun_dev_put(struct net_device *dev);
 void rtun_dev_copy_name(const struct net_device *dev, char *name);
@@ -181,6 +182,9 @@ void rtun_sock_wake(struct socket *sock, u32 events);
 struct net_device *rtun_to_net_dev(struct device *dev);
 int rtun_sysfs_emit_hex(char *page, u32 value);
 int rtun_sysfs_emit_decimal(char *page, s64 value);
+
+/* timer.c */
+void rtun_timer_setup(struct timer_list *timer, void (*func)(struct timer_list *timer));
 
 /* uio.c */
 void rtun_iov_iter_truncate(struct iov_iter *iter, size_t len);

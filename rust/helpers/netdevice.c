@@ -10,6 +10,11 @@ void *rtun_netdev_priv(const struct net_device *dev)
 	return netdev_priv(dev);
 }
 
+struct net_device *rtun_netdev_from_priv(const void *priv)
+{
+	return (void *)priv - offsetof(struct net_device, priv);
+}
+
 void rtun_dev_hold(struct net_device *dev)
 {
 	netdev_hold(dev, NULL, GFP_ATOMIC);

@@ -50,6 +50,9 @@ pub(crate) trait EthtoolOps: Driver {
     const DRIVER: &'static CStr;
     const VERSION: &'static CStr;
 
+    /// The names of the flags of the driver's own, of which the first is bit 0.
+    const PRIVATE_FLAGS: &'static [&'static str];
+
     /// Where a device is.
     fn bus_info(dev: &NetDevice<Self>) -> &'static CStr;
 
@@ -75,6 +78,12 @@ pub(crate) trait EthtoolOps: Driver {
         rtnl: &Rtnl,
         show: &mut dyn FnMut(fmt::Arguments<'_>, u64),
     );
+
+    /// The flags of the driver's own.
+    fn private_flags(dev: &NetDevice<Self>) -> u32;
+
+    /// Sets the flags of the driver's own. May sleep.
+    fn set_private_flags(dev: &NetDevice<Self>, flags: u32, rtnl: &mut Rtnl);
 
     /// What the device says about its link.
     fn link_settings(dev: &NetDevice<Self>) -> &RtnlCell<LinkSettings>;
@@ -110,6 +119,8 @@ impl<T: EthtoolOps> Ops<T> {
         ops.get_sset_count = Some(Self::get_sset_count);
         ops.get_strings = Some(Self::get_strings);
         ops.get_ethtool_stats = Some(Self::get_ethtool_stats);
+        ops.get_priv_flags = Some(Self::get_priv_flags);
+        ops.set_priv_flags = Some(Self::set_priv_flags);
         ops.get_link_ksettings = Some(Self::get_link_ksettings);
         ops.set_link_ksettings = Some(Self::set_link_ksettings);
         Self(ops, PhantomData)
@@ -203,8 +214,12 @@ impl<T: EthtoolOps> Ops<T> {
     ///
     /// As [`Self::get_drvinfo`].
     unsafe extern "C" fn get_sset_count(dev: *mut bindings::net_device, set: c_int) -> c_int {
-        if set as u32 != bindings::ethtool_stringset_ETH_SS_STATS {
-            return EOPNOTSUPP.to_errno();
+        match set as u32 {
+            bindings::ethtool_stringset_ETH_SS_STATS => {}
+            bindings::ethtool_stringset_ETH_SS_PRIV_FLAGS => {
+                return T::PRIVATE_FLAGS.len() as c_int
+            }
+            _ => return EOPNOTSUPP.to_errno(),
         }
         // SAFETY: As in `set_msglevel`.
         let rtnl = unsafe { Rtnl::assume_held() };
@@ -219,21 +234,27 @@ impl<T: EthtoolOps> Ops<T> {
     ///
     /// As [`Self::get_drvinfo`], with room for as many names as [`Self::get_sset_count`] says.
     unsafe extern "C" fn get_strings(dev: *mut bindings::net_device, set: u32, data: *mut u8) {
-        if set != bindings::ethtool_stringset_ETH_SS_STATS {
-            return;
-        }
         // SAFETY: As in `set_msglevel`.
         let rtnl = unsafe { Rtnl::assume_held() };
         // SAFETY: By the safety requirements.
         let dev = unsafe { NetDevice::from_raw(dev) };
         let mut names = data.cast::<Name>();
-        T::statistics(dev, &rtnl, &mut |name, _| {
+        let mut put = |name: fmt::Arguments<'_>| {
             // SAFETY: By the safety requirements, there is room for another one.
             unsafe {
                 names.write(name_of(name));
                 names = names.add(1);
             }
-        });
+        };
+        match set {
+            bindings::ethtool_stringset_ETH_SS_STATS => {
+                T::statistics(dev, &rtnl, &mut |name, _| put(name));
+            }
+            bindings::ethtool_stringset_ETH_SS_PRIV_FLAGS => {
+                T::PRIVATE_FLAGS.iter().for_each(|name| put(fmt!("{name}")));
+            }
+            _ => {}
+        }
     }
 
     /// # Safety
@@ -255,6 +276,25 @@ impl<T: EthtoolOps> Ops<T> {
                 data = data.add(1);
             }
         });
+    }
+
+    /// # Safety
+    ///
+    /// As [`Self::get_drvinfo`].
+    unsafe extern "C" fn get_priv_flags(dev: *mut bindings::net_device) -> u32 {
+        // SAFETY: By the safety requirements.
+        T::private_flags(unsafe { NetDevice::from_raw(dev) })
+    }
+
+    /// # Safety
+    ///
+    /// As [`Self::get_drvinfo`].
+    unsafe extern "C" fn set_priv_flags(dev: *mut bindings::net_device, flags: u32) -> c_int {
+        // SAFETY: As in `set_msglevel`.
+        let mut rtnl = unsafe { Rtnl::assume_held() };
+        // SAFETY: By the safety requirements.
+        T::set_private_flags(unsafe { NetDevice::from_raw(dev) }, flags, &mut rtnl);
+        0
     }
 
     /// # Safety

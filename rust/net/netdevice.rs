@@ -27,6 +27,7 @@ mod address;
 mod features;
 mod ops;
 mod stats;
+mod timer;
 
 pub(crate) use address::SockAddr;
 pub(crate) use features::Features;
@@ -49,8 +50,11 @@ pub(crate) enum Link {
 ///
 /// # Invariants
 ///
-/// `data` is initialised while `live` is set.
+/// `timer` and `data` are initialised while `live` is set.
+#[repr(C)]
 struct Private<T> {
+    // First, so that the timer is found in a device without knowing `T`.
+    timer: Opaque<bindings::timer_list>,
     live: Cell<bool>,
     data: ManuallyDrop<T>,
 }
@@ -95,6 +99,7 @@ unsafe fn drop_private<T: Driver>(dev: *mut bindings::net_device) {
     unsafe {
         let private = bindings::rtun_netdev_priv(dev).cast::<Private<T>>();
         if (*private).live.replace(false) {
+            bindings::timer_shutdown_sync((*private).timer.get());
             ManuallyDrop::drop(&mut (*private).data);
         }
     }
@@ -241,9 +246,11 @@ impl<T: Driver> NetDevice<T> {
         unsafe {
             let private = bindings::rtun_netdev_priv(dev.as_ptr()).cast::<Private<T>>();
             private.write(Private {
+                timer: Opaque::uninit(),
                 live: Cell::new(true),
                 data: ManuallyDrop::new(data),
             });
+            bindings::rtun_timer_setup((*private).timer.get(), Some(timer::expired::<T>));
             Self::configure(dev.as_ptr(), config);
         }
         // INVARIANT: The private data was just written.

@@ -119,6 +119,13 @@ impl Settling {
     }
 }
 
+/// Waits until every read-side section that is running, and all that the stack is doing with a
+/// device at the moment, has ended. May sleep.
+pub(crate) fn synchronize_net() {
+    // SAFETY: The caller may sleep.
+    unsafe { bindings::synchronize_net() };
+}
+
 /// Waits, when dropped, for the objects that RCU still has to free. A module drops it last.
 pub(crate) struct Barrier;
 

@@ -71,6 +71,10 @@ pub(crate) trait Driver: Sized + Send + Sync + 'static {
     /// Another device, on top of this one, needs `bytes` of room in front of what is received.
     fn set_rx_headroom(dev: &NetDevice<Self>, bytes: i32);
 
+    /// What [`NetDevice::call_within`] asked for. Says in how many ticks to come again, if at all.
+    /// Softirqs are off; must not sleep.
+    fn timeout(dev: &NetDevice<Self>) -> Option<u64>;
+
     /// How many transmit queues, and receive queues, the device can have. Any context.
     fn max_queues(dev: &NetDevice<Self>) -> u16;
 
