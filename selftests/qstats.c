@@ -274,3 +274,18 @@ int64_t ethtool_stat(const char *dev, const char *name)
 
 	return err ? err : stat_value(dev, name, info.len);
 }
+
+int ethtool_private_flags(const char *dev)
+{
+	struct ethtool_value value = { .cmd = ETHTOOL_GPFLAGS };
+	int err = eth(dev, &value);
+
+	return err ? err : (int)value.data;
+}
+
+int ethtool_set_private_flags(const char *dev, uint32_t flags)
+{
+	struct ethtool_value value = { .cmd = ETHTOOL_SPFLAGS, .data = flags };
+
+	return eth(dev, &value);
+}

@@ -20,5 +20,7 @@ int qstats_device(int index, struct qstats *stats);
 int qstats_queues(int index, struct qstats *stats, int max);
 
 int64_t ethtool_stat(const char *dev, const char *name);
+int ethtool_private_flags(const char *dev);
+int ethtool_set_private_flags(const char *dev, uint32_t flags);
 
 #endif /* QSTATS_H */
