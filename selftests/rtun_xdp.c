@@ -89,15 +89,13 @@ TEST_F(frames, by_flow)
 TEST_F(frames, move_with_their_flow)
 {
 	struct flows *flows = &self->flows;
-	int i, q, n;
+	int i, q, n, err;
 
 	for (i = 0; i < 2; i++) {
 		for (n = 0; n < FLOWS; n++) {
-			if (n & 1) {
-				ASSERT_EQ(0, send_frame(&self->dev, n, i));
-			} else {
-				ASSERT_EQ(0, flows_send(flows, flow_nth(n), i));
-			}
+			err = n & 1 ? send_frame(&self->dev, n, i) :
+				      flows_send(flows, flow_nth(n), i);
+			ASSERT_EQ(0, err);
 		}
 	}
 	for (q = 0; q < FLOW_QUEUES - 1; q++)
