@@ -4,9 +4,9 @@
 
 use super::batch;
 use super::batch::Framing;
+use super::descriptor;
 use super::identity;
 use super::ioctl;
-use super::lifecycle;
 use super::queue::Queue;
 use super::queue::QueueData;
 use super::queue::State;
@@ -36,7 +36,7 @@ impl CharDevice for QueueData {
     }
 
     fn release(queue: ARef<Queue>) {
-        lifecycle::close(&queue);
+        descriptor::close(&queue);
     }
 
     #[inline(always)]

@@ -28,6 +28,7 @@ use crate::net::netdevice::Driver;
 use crate::net::netdevice::NetDevice;
 use crate::net::rtnl;
 use crate::net::rtnl::Rtnl;
+use crate::net::sock_file;
 use crate::net::uapi;
 use kernel::ioctl::_IO;
 use kernel::ioctl::_IOR;
@@ -85,6 +86,7 @@ pub(super) fn ioctl(queue: &Queue, ioctl: Ioctl) -> Result<i32> {
         TUNSETIFINDEX => set_ifindex(queue, ioctl)?,
         uapi::SETBATCH => queue.set_framing(Framing::parse(&get(ioctl)?)?),
         uapi::GETBATCH => put(ioctl, queue.framing().describe())?,
+        uapi::SOCKET => return open_socket(queue, ioctl),
         cmd if sockios::has(cmd) => return sockios::ioctl(queue, ioctl),
         _ => {
             let mut rtnl = rtnl::lock();
@@ -248,6 +250,18 @@ fn set_queue(queue: &Queue, ioctl: Ioctl) -> Result {
         let name = queue.gate.link(rtnl).map(|bound| bound.dev.name(rtnl));
         refusal.report(&name.unwrap_or_default(), ioctl.cmd)
     })
+}
+
+/// Opens the queue as a socket, and says its descriptor.
+///
+/// # Errors
+///
+/// `EINVAL` for unknown flags.
+fn open_socket(queue: &Queue, ioctl: Ioctl) -> Result<i32> {
+    match u32::try_from(ioctl.arg) {
+        Ok(flags) if flags & !uapi::SOCKET_FLAGS == 0 => sock_file::open(queue, flags),
+        _ => Err(EINVAL),
+    }
 }
 
 /// The index that the next device of this file is to have.

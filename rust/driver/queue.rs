@@ -21,6 +21,7 @@ use crate::net::xdp::RxQueue;
 use kernel::prelude::*;
 use kernel::sync::aref::ARef;
 use kernel::sync::atomic::Atomic;
+use kernel::sync::atomic::Full;
 use kernel::sync::atomic::Relaxed;
 use kernel::sync::Arc;
 
@@ -132,6 +133,8 @@ pub(crate) struct QueueData {
     xdp: Atomic<bool>,
     /// Whether the device's socket filter is for this queue too.
     filtered: Atomic<bool>,
+    /// How many ways there are to the queue: its file and its sockets.
+    handles: Atomic<i32>,
     /// The [`Framing`] of the file, which is not that of a binding.
     framing: Atomic<u32>,
     /// The number of the transmit queue that this is, fixed while it is bound.
@@ -156,6 +159,7 @@ impl QueueData {
             in_pieces: Atomic::<bool>::new(false),
             xdp: Atomic::<bool>::new(false),
             filtered: Atomic::<bool>::new(false),
+            handles: Atomic::<i32>::new(1),
             framing: Atomic::<u32>::new(Framing::Single.into_bits()),
             member: Atomic::<u32>::new(0),
             backpressure: Backpressure::new(),
@@ -249,6 +253,16 @@ impl QueueData {
     /// Says whether packets have a fragment for each piece of the writer's memory.
     pub(super) fn set_in_pieces(&self, on: bool) {
         self.in_pieces.store(on, Relaxed);
+    }
+
+    /// Counts one more way to the queue, for who has one.
+    pub(super) fn add_handle(&self) {
+        self.handles.fetch_add(1, Relaxed);
+    }
+
+    /// Counts one less, and says whether it was the last.
+    pub(super) fn drop_handle(&self) -> bool {
+        self.handles.fetch_sub(1, Full) == 1
     }
 
     /// What a read or write carries.

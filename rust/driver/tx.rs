@@ -138,10 +138,22 @@ pub(super) fn read(
     to: &mut IovIterDest<'_>,
     taken: Option<Packet>,
 ) -> Result<usize> {
-    let layout = queue.layout()?;
     if to.is_empty() {
+        queue.layout()?;
         return Ok(0);
     }
+    read_whole(queue, nonblock, to, taken)
+}
+
+/// As [`read`], but takes a packet even if there is no room.
+#[inline]
+pub(super) fn read_whole(
+    queue: &Queue,
+    nonblock: bool,
+    to: &mut IovIterDest<'_>,
+    taken: Option<Packet>,
+) -> Result<usize> {
+    let layout = queue.layout()?;
     let (packet, tunnel) = match taken {
         Some(packet) => {
             let user = queue.enter_as(layout)?;
@@ -165,6 +177,24 @@ pub(super) fn read(
             Err(e)
         }
     }
+}
+
+/// Lays the oldest packet out in `to` and leaves it where it is. Says how long it is, in whole.
+///
+/// # Errors
+///
+/// As [`read`], but does not wait; `EOPNOTSUPP` for a frame that an XDP program sent, `ENOMEM`.
+pub(super) fn peek(queue: &Queue, to: &mut IovIterDest<'_>) -> Result<usize> {
+    let layout = queue.layout()?;
+    let user = queue.enter_as(layout)?;
+    let tunnel = user.dev.cuts_in_tunnels();
+    let copied = queue.ring().lock_consumer().peek(Packet::try_clone);
+    drop(user);
+    let packet = copied.ok_or(EAGAIN)??;
+    let vnet = layout.flags().has_vnet_hdr().then(|| queue.vnet());
+    let len = put_packet(&packet, layout.flags(), vnet, tunnel, to)?;
+    packet.consume();
+    Ok(len)
 }
 
 /// Counts a packet that was cut to its reader's room.

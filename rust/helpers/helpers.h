@@ -177,6 +177,9 @@ bool rtun_sock_want_space(struct socket *sock);
 bool rtun_sock_told_space(struct socket *sock);
 void rtun_sock_set_xdp(struct sock *sk, bool on);
 void rtun_sock_wake(struct socket *sock, u32 events);
+int rtun_sock_install(struct socket *sock, int flags);
+void rtun_sock_orphan_put(struct socket *sock);
+int rtun_copy_int_from_sockptr(int *value, sockptr_t from, unsigned int len);
 
 /* sysfs.c */
 struct net_device *rtun_to_net_dev(struct device *dev);

@@ -55,3 +55,40 @@ void rtun_sock_wake(struct socket *sock, u32 events)
 	if (wq_has_sleeper(&sock->wq.wait))
 		wake_up_interruptible_poll(&sock->wq.wait, (__force __poll_t)events);
 }
+
+/* The descriptor of a socket, which is released if there is none. */
+int rtun_sock_install(struct socket *sock, int flags)
+{
+	int fd = get_unused_fd_flags(flags & O_CLOEXEC);
+	struct file *file;
+
+	/* What a program sets goes through the socket's own operations. */
+	set_bit(SOCK_CUSTOM_SOCKOPT, &sock->flags);
+	if (fd < 0) {
+		sock_release(sock);
+		return fd;
+	}
+	file = sock_alloc_file(sock, flags, NULL);
+	if (IS_ERR(file)) {
+		put_unused_fd(fd);
+		return PTR_ERR(file);
+	}
+	fd_install(fd, file);
+	return fd;
+}
+
+void rtun_sock_orphan_put(struct socket *sock)
+{
+	struct sock *sk = sock->sk;
+
+	sock_orphan(sk);
+	sock->sk = NULL;
+	sock_put(sk);
+}
+
+int rtun_copy_int_from_sockptr(int *value, sockptr_t from, unsigned int len)
+{
+	if (len < sizeof(*value))
+		return -EINVAL;
+	return copy_from_sockptr(value, from, sizeof(*value)) ? -EFAULT : 0;
+}

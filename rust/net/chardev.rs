@@ -194,6 +194,8 @@ impl<T: CharDevice> Fops<T> {
                 (*file).private_data.cast::<RingSock<T>>(),
             ))
         };
+        // SAFETY: The queue may live on, as a socket, without this file.
+        unsafe { queue.set_file(core::ptr::null_mut()) };
         T::release(queue);
         0
     }

@@ -21,6 +21,7 @@ use crate::net::xdp::XdpFrame;
 use core::ffi::c_void;
 use core::num::NonZero;
 use core::ptr::NonNull;
+use kernel::prelude::*;
 
 /// The bit that tells a frame's pointer from a packet's.
 const XDP_FLAG: usize = bindings::TUN_XDP_FLAG as usize;
@@ -62,6 +63,18 @@ impl Packet {
         match self {
             Self::Skb(skb) => skb.hash_symmetric(),
             Self::Frame(frame) => frame.hash_symmetric(),
+        }
+    }
+
+    /// A packet that shows the same bytes, for who only looks at them. Any context.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, or `EOPNOTSUPP` for a frame.
+    pub(crate) fn try_clone(&self) -> Result<Self> {
+        match self {
+            Self::Skb(skb) => Ok(Self::Skb(skb.try_clone()?)),
+            Self::Frame(_) => Err(EOPNOTSUPP),
         }
     }
 

@@ -53,6 +53,24 @@ pub(crate) fn limit<I: Iter, R>(iter: &mut I, len: usize, f: impl FnOnce(&mut I)
     ret
 }
 
+/// Lets `f` use what it likes of `from`, which is as before if it fails.
+///
+/// # Errors
+///
+/// What `f` says.
+#[inline]
+pub(crate) fn use_up<R>(
+    from: &mut IovIterSource<'_>,
+    f: impl FnOnce(&mut IovIterSource<'_>) -> Result<R>,
+) -> Result<R> {
+    let before = from.len();
+    f(from).inspect_err(|_| {
+        let used = before.saturating_sub(from.len());
+        // SAFETY: This many bytes were used since.
+        unsafe { from.revert(used) };
+    })
+}
+
 /// Lets `f` fill what it likes of `to`, which is as before if it fails.
 ///
 /// # Errors

@@ -33,6 +33,7 @@ pub(crate) mod sched;
 pub(crate) mod security;
 pub(crate) mod skbuff;
 pub(crate) mod sock;
+pub(crate) mod sock_file;
 pub(crate) mod socket;
 pub(crate) mod sysfs;
 pub(crate) mod trace;

@@ -152,6 +152,18 @@ impl SkBuff {
         Ok(Self(skb))
     }
 
+    /// A packet of its own with the same bytes, which neither may change. Any context.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn try_clone(&self) -> Result<Self> {
+        // SAFETY: By the type invariant.
+        let skb = unsafe { bindings::skb_clone(self.as_raw(), bindings::RTUN_GFP_ATOMIC) };
+        // INVARIANT: The clone was just made.
+        Ok(Self(NonNull::new(skb).ok_or(ENOMEM)?))
+    }
+
     /// Frees the packet as dropped for `reason`.
     pub(crate) fn drop_with(self, reason: DropReason) {
         // SAFETY: The packet is owned and given up.

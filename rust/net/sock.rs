@@ -26,6 +26,7 @@ use core::mem::MaybeUninit;
 use core::ptr;
 use core::ptr::NonNull;
 use kernel::error::to_result;
+use kernel::ffi::c_long;
 use kernel::prelude::*;
 use kernel::sync::aref::ARef;
 use kernel::sync::aref::AlwaysRefCounted;
@@ -209,9 +210,9 @@ impl<T: Send + Sync + 'static> RingSock<T> {
     ///
     /// # Safety
     ///
-    /// `file` must be the file that is being opened as this socket.
+    /// `file` must be the file that is being opened as this socket, or null when that is closed.
     pub(super) unsafe fn set_file(&self, file: *mut bindings::file) {
-        // SAFETY: Nobody else has the socket while the file is being opened.
+        // SAFETY: Nobody else asks for the file while it is being opened or closed.
         unsafe { (*self.socket.get()).file = file };
     }
 
@@ -342,7 +343,22 @@ impl<T: Send + Sync + 'static> RingSock<T> {
     /// # Errors
     ///
     /// `ERESTARTSYS` upon a signal.
-    pub(crate) fn wait_interruptible(&self, mut done: impl FnMut() -> bool) -> Result {
+    pub(crate) fn wait_interruptible(&self, done: impl FnMut() -> bool) -> Result {
+        self.wait_timeout(bindings::RTUN_MAX_SCHEDULE_TIMEOUT, done)
+            .map(|_| ())
+    }
+
+    /// Sleeps until `done()` holds, or for `timeout` jiffies. Says how many are left.
+    ///
+    /// # Errors
+    ///
+    /// `EAGAIN` when the time is up; upon a signal `ERESTARTSYS`, or `EINTR` if there is a limit.
+    pub(crate) fn wait_timeout(
+        &self,
+        mut timeout: c_long,
+        mut done: impl FnMut() -> bool,
+    ) -> Result<c_long> {
+        let limited = timeout != bindings::RTUN_MAX_SCHEDULE_TIMEOUT;
         let mut entry = MaybeUninit::<bindings::wait_queue_entry>::uninit();
         // SAFETY: The entry stays on this stack until it is taken off the queue below.
         unsafe { bindings::init_wait_entry(entry.as_mut_ptr(), 0) };
@@ -356,13 +372,17 @@ impl<T: Send + Sync + 'static> RingSock<T> {
                 )
             };
             if done() {
-                break Ok(());
+                break Ok(timeout);
             }
             if signal != 0 {
-                break to_result(signal as i32);
+                let ret = to_result(signal as i32).map(|()| timeout);
+                break if limited { Err(EINTR) } else { ret };
+            }
+            if timeout == 0 {
+                break Err(EAGAIN);
             }
             // SAFETY: Process context without a lock.
-            unsafe { bindings::schedule() };
+            timeout = unsafe { bindings::schedule_timeout(timeout) };
         };
         // SAFETY: As above; the entry is off the queue afterwards.
         unsafe { bindings::finish_wait(self.wait_queue(), entry.as_mut_ptr()) };

@@ -15,6 +15,10 @@ pub(crate) use crate::bindings::rtun_frame as Frame;
 pub(crate) const SETBATCH: u32 = bindings::RTUN_IOC_SETBATCH;
 /// Gets it.
 pub(crate) const GETBATCH: u32 = bindings::RTUN_IOC_GETBATCH;
+/// Opens a socket.
+pub(crate) const SOCKET: u32 = bindings::RTUN_IOC_SOCKET;
+/// The flags for that.
+pub(crate) const SOCKET_FLAGS: u32 = bindings::O_CLOEXEC | bindings::O_NONBLOCK;
 
 /// Values of [`Batch::version`].
 pub(crate) const BATCH_OFF: u16 = bindings::RTUN_BATCH_OFF as u16;

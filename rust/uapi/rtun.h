@@ -61,4 +61,10 @@ struct rtun_frame {
 	((sizeof(struct rtun_frame) + (len) + RTUN_FRAME_ALIGN - 1) & \
 	 ~((__typeof__(sizeof(0)))RTUN_FRAME_ALIGN - 1))
 
+/*
+ * The file's queue as a datagram socket, whose descriptor is the result. The
+ * argument is a number: O_CLOEXEC and O_NONBLOCK, or 0.
+ */
+#define RTUN_SOCKET		_IO(RTUN_IOC_TYPE, 3)
+
 #endif /* _UAPI_RTUN_H */
