@@ -14,14 +14,13 @@
 #include <fcntl.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
-#include <netinet/ip.h>
-#include <netinet/ip_icmp.h>
 #include <stdalign.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+
+#include "pong.h"
 
 static int open_tun(const char *node, struct ifreq *ifr)
 {
@@ -36,34 +35,6 @@ static int open_tun(const char *node, struct ifreq *ifr)
 		return -1;
 	}
 	return fd;
-}
-
-/* Turns an echo request into its reply; false if it is anything else. */
-static bool make_reply(unsigned char *packet, ssize_t len)
-{
-	struct iphdr *ip = (struct iphdr *)packet;
-	struct icmphdr *icmp;
-	unsigned int sum;
-	in_addr_t addr;
-
-	if (len < (ssize_t)sizeof(*ip) || ip->version != 4 ||
-	    ip->protocol != IPPROTO_ICMP || (ip->frag_off & htons(0x3fff)) ||
-	    len < (ssize_t)(ip->ihl * 4 + sizeof(*icmp)))
-		return false;
-	icmp = (struct icmphdr *)(packet + ip->ihl * 4);
-	if (icmp->type != ICMP_ECHO)
-		return false;
-
-	/* A checksum does not mind the order of the words it sums. */
-	addr = ip->saddr;
-	ip->saddr = ip->daddr;
-	ip->daddr = addr;
-
-	/* The type falls from 8 to 0, so the checksum grows by as much. */
-	icmp->type = ICMP_ECHOREPLY;
-	sum = ntohs(icmp->checksum) + (ICMP_ECHO << 8);
-	icmp->checksum = htons(sum + (sum >> 16));
-	return true;
 }
 
 int main(int argc, char **argv)

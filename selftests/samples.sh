@@ -9,18 +9,27 @@ source "$(dirname -- "$0")/traffic_lib.sh"
 isolate "$@"
 load_ktap
 
-# start_simple NAME COMMAND...: runs COMMAND -d NODE NAME until it says "ready".
+# start_simple NAME COMMAND...: runs simple-tun by COMMAND, until it says "ready".
 start_simple()
 {
-	local name=$1 out line
+	local name=$1
+
+	shift
+	start_pong "$name" "$@" "$samples/simple-tun"
+}
+
+# start_pong NAME COMMAND...: runs COMMAND -d NODE NAME until it says "ready".
+start_pong()
+{
+	local name=$1 line
 
 	shift
 	mkfifo "$tmp/$name.out"
-	"$@" "$samples/simple-tun" -d "$tmp/node" "$name" >"$tmp/$name.out" 2>&1 &
+	"$@" -d "$tmp/node" "$name" >"$tmp/$name.out" 2>&1 &
 	simple=$!
 	exec {out}<"$tmp/$name.out"
 	{ read -r -t "$patience" -u "$out" line && [[ $line == "ready $name" ]]; } ||
-		complain "simple-tun: ${line:-no answer}"
+		complain "$*: ${line:-no answer}"
 }
 
 stop_simple()
@@ -44,6 +53,25 @@ simple_tun_answers()
 	# Odd length, several bytes of checksum carry, largest at this MTU.
 	ping -q -c 3 -i 0.02 -W 5 -s 1471 -p ff 198.51.100.78 >/dev/null &&
 		stop_simple && ! ip link show dev tun-s 2>/dev/null
+}
+
+# More than one packet at a time, so that some reads have several.
+batch_pong_answers()
+{
+	local line
+
+	start_pong tun-b "$samples/batch-pong" && answers_ping tun-b -s56 &&
+		ping -q -f -l 50 -c 200 198.51.100.78 >/dev/null || return
+	read -r -t "$patience" -u "$out" line || return
+	[[ $line == *" packets in one read" ]] || complain "$line"
+	stop_simple
+}
+
+mmsg_pong_answers()
+{
+	start_pong tun-m "$samples/mmsg-pong" && answers_ping tun-m -s56 &&
+		ping -q -f -l 50 -c 200 198.51.100.78 >/dev/null &&
+		stop_simple && ! ip link show dev tun-m 2>/dev/null
 }
 
 persist_adds()
@@ -128,8 +156,15 @@ chmod 755 "$tmp"
 make_namespaces
 
 ktap_print_header
-ktap_set_plan 11
+ktap_set_plan 13
 ktap_test_result simple_tun_answers_pings simple_tun_answers
+if [[ $TUN_KIND == rtun ]]; then
+	ktap_test_result batch_pong_answers_pings batch_pong_answers
+	ktap_test_result mmsg_pong_answers_pings mmsg_pong_answers
+else # it has neither
+	ktap_test_skip batch_pong_answers_pings
+	ktap_test_skip mmsg_pong_answers_pings
+fi
 ktap_test_result persist_adds persist_adds
 ktap_test_result persist_refuses_second_add persist_refuses_second_add
 ktap_test_result persist_owner_needs_no_privilege owner_needs_no_privilege
