@@ -208,6 +208,21 @@ static long run_addr(struct fuzz_thread *t, const struct fuzz_row *row)
 				 neigh_add4(index, fuzz_address(n) + 1, mac);
 }
 
+/* Addresses that a TAP is to receive, of which there are few. */
+static long run_multicast(struct fuzz_thread *t, const struct fuzz_row *row)
+{
+	unsigned long cmd = fuzz_one_in(t, 2) ? SIOCADDMULTI : SIOCDELMULTI;
+	struct ifreq ifr = { 0 };
+	uint8_t *address = (uint8_t *)ifr.ifr_hwaddr.sa_data;
+
+	address[0] = fuzz_one_in(t, 8) ? fuzz_random(t) : 1;
+	address[5] = fuzz_pick(t, 4);
+	fuzz_name(t, ifr.ifr_name);
+	fuzz_note(t, "%s command %#lx %02x:..:%02x", ifr.ifr_name, cmd,
+		  address[0], address[5]);
+	return tun_ioctl_ptr(t->udp, cmd, &ifr);
+}
+
 /* Any command of ethtool's: each is asked of the driver, or is the core's. */
 static long run_ethtool(struct fuzz_thread *t, const struct fuzz_row *row)
 {
@@ -215,14 +230,17 @@ static long run_ethtool(struct fuzz_thread *t, const struct fuzz_row *row)
 		ETHTOOL_GDRVINFO, ETHTOOL_GLINK, ETHTOOL_GMSGLVL,
 		ETHTOOL_SMSGLVL, ETHTOOL_GGRO, ETHTOOL_SGRO, ETHTOOL_GTSO,
 		ETHTOOL_STSO, ETHTOOL_GCHANNELS, ETHTOOL_GCOALESCE,
-		ETHTOOL_SCOALESCE, ETHTOOL_GET_TS_INFO,
+		ETHTOOL_SCOALESCE, ETHTOOL_GET_TS_INFO, ETHTOOL_GLINKSETTINGS,
+		ETHTOOL_SLINKSETTINGS, ETHTOOL_GSSET_INFO, ETHTOOL_GSTRINGS,
+		ETHTOOL_GSTATS, ETHTOOL_GFEATURES,
 	};
+	const unsigned int n = sizeof(usual) / sizeof(*usual);
 	uint32_t *data = (uint32_t *)t->room;
 	struct ifreq ifr = { .ifr_data = (void *)data };
 	int index;
 
 	memset(data, 0, 4096);
-	*data = fuzz_one_in(t, 2) ? usual[fuzz_pick(t, 12)] :
+	*data = fuzz_one_in(t, 2) ? usual[fuzz_pick(t, n)] :
 				    fuzz_pick(t, 0x60);
 	data[1] = fuzz_one_in(t, 2) ? fuzz_pick(t, 2) : (uint32_t)fuzz_edge(t);
 	fuzz_name(t, ifr.ifr_name);
@@ -257,6 +275,7 @@ const struct fuzz_row fuzz_link_rows[] = {
 	     EOPNOTSUPP),
 	LINK("link vlan", 3, vlan, ROW_ADMIN, EEXIST, EINVAL, EOPNOTSUPP),
 	LINK("link carrier", 3, carrier, ROW_ADMIN, EPERM, EOPNOTSUPP, EINVAL),
+	LINK("link multicast", 3, multicast, ROW_ADMIN, EINVAL, ENOENT, EPERM),
 	LINK("link get", 6, get, ROW_NOBODY, 0),
 	LINK("link attribute", 4, attribute, ROW_ADMIN, EINVAL, ERANGE,
 	     EOPNOTSUPP),
