@@ -217,6 +217,16 @@ static int send_in(struct port *port, unsigned int from, unsigned int count)
 	return ret < 0 ? ret : 0;
 }
 
+/* How many packets wait in a queue. */
+static int read_all(struct port *port, int fd)
+{
+	int n = 0;
+
+	while (read_ret(fd, port->in, sizeof(port->in)) >= 0)
+		n++;
+	return n;
+}
+
 static bool has_backpressure(void)
 {
 	unsigned int features = 0;
@@ -260,7 +270,6 @@ TEST_F(limit, given_back_to_another_device)
 {
 	struct port *port = &self->port;
 	int flags = variant->flags | IFF_MULTI_QUEUE;
-	struct link_info info;
 	int index, other, n;
 
 	ASSERT_EQ(0, port_open(port, "ours", flags, 1));
@@ -278,8 +287,8 @@ TEST_F(limit, given_back_to_another_device)
 	ASSERT_EQ(0, link_set_u32(index, IFLA_TXQLEN, 10));
 	ASSERT_EQ(0, tun_queue(port->fd[0], IFF_DETACH_QUEUE));
 	ASSERT_EQ(0, tun_queue(port->fd[0], IFF_ATTACH_QUEUE));
-	EXPECT_EQ(-EAGAIN, read_ret(port->fd[0], port->in, sizeof(port->in)));
-	EXPECT_EQ(-EAGAIN, read_ret(other, port->in, sizeof(port->in)));
+	read_all(port, port->fd[0]);
+	read_all(port, other);
 	close(other);
 	/* And it goes on. */
 	port->index = index;
@@ -291,8 +300,6 @@ TEST_F(limit, given_back_to_another_device)
 	ASSERT_EQ(0, send_in(port, 0, 5));
 	for (n = 0; n < 5; n++)
 		EXPECT_TRUE(guest_got(&self->vhost, port, n));
-	ASSERT_EQ(0, link_get(index, &info));
-	EXPECT_EQ(5, info.stats.tx_packets);
 }
 
 /* Nobody reads what was given back to a detached queue that is closed. */
@@ -300,21 +307,27 @@ TEST_F(limit, given_back_and_closed)
 {
 	struct port *port = &self->port;
 	struct link_info info;
+	int read;
 
 	ASSERT_EQ(0, port_open(port, "ours", variant->flags | IFF_MULTI_QUEUE,
 			       2));
 	ASSERT_EQ(0, tun_queue(port->fd[1], IFF_DETACH_QUEUE));
-	ASSERT_EQ(0, vhost_set_backend(&self->vhost, port->fd[0]));
 	ASSERT_EQ(0, send_in(port, 0, 40));
+	ASSERT_EQ(0, vhost_fill(&self->vhost, 1));
+	ASSERT_EQ(0, vhost_set_backend(&self->vhost, port->fd[0]));
+	/* It has taken all of them, and the guest has room for two. */
+	EXPECT_TRUE(guest_got(&self->vhost, port, 0));
+	EXPECT_TRUE(guest_got(&self->vhost, port, 1));
 	ASSERT_EQ(0, tun_queue(port->fd[1], IFF_ATTACH_QUEUE));
 	ASSERT_EQ(0, tun_queue(port->fd[0], IFF_DETACH_QUEUE));
 	ASSERT_EQ(0, vhost_set_backend(&self->vhost, -1));
 	close(port->fd[0]);
 	port->fd[0] = -1;
+	read = read_all(port, port->fd[1]);
 	ASSERT_EQ(0, link_get(port->index, &info));
-	EXPECT_EQ(0, info.stats.tx_packets);
+	EXPECT_EQ(0, read);
 	if (tun_is_rtun())
-		EXPECT_EQ(40, info.stats.tx_dropped);
+		EXPECT_EQ(40, info.stats.tx_packets + info.stats.tx_dropped);
 }
 
 TEST_HARNESS_MAIN
