@@ -74,7 +74,6 @@ struct fuzz_row {
 	size_t (*fill)(struct fuzz_thread *t, void *object);
 	bool (*check)(struct fuzz_thread *t, const void *object);
 	short errors[FUZZ_ERRNOS];
-	short tree_errors[2];	/* the in-tree driver's only */
 };
 
 extern const struct fuzz_row fuzz_ioctl_rows[], fuzz_data_rows[],

@@ -400,8 +400,7 @@ static long run_send_udp(struct fuzz_thread *t, const struct fuzz_row *row)
 	.name = _name, .weight = _weight, .run = run_##_run,		\
 	.flags = ROW_WAITS | _flags,					\
 	.errors = { EBADFD, EINVAL, EIO, ENOMEM, ENOBUFS, EMSGSIZE,	\
-		    EAGAIN, __VA_ARGS__ },				\
-	.tree_errors = { EBUSY } }
+		    EAGAIN, EBUSY, __VA_ARGS__ } }
 #define READ(_name, _weight, _run, _flags, ...)				\
 	DATA(_name, _weight, _run, ROW_WAITS | _flags, EBADFD, EINVAL,	\
 	     EAGAIN, EFAULT, __VA_ARGS__)

@@ -219,9 +219,6 @@ static bool documented(struct fuzz_thread *t, const struct fuzz_row *row,
 		return true;
 	if (err == EPERM && t->role == ROLE_NOBODY && (row->flags & ROW_ADMIN))
 		return true;
-	if (!tun_is_rtun() &&
-	    (err == row->tree_errors[0] || err == row->tree_errors[1]))
-		return true;
 	for (i = 0; i < FUZZ_ERRNOS && row->errors[i]; i++) {
 		if (row->errors[i] == err)
 			return true;
