@@ -204,7 +204,7 @@ static bool is_sequence(const int *choice, int queues)
 	return true;
 }
 
-TEST_F_TIMEOUT(matrix, every_order, 120)
+TEST_F_TIMEOUT(matrix, every_order, 600)
 {
 	int n, step, runs = 0;
 

@@ -17,6 +17,7 @@ use super::tx;
 use super::vnet::VnetLayout;
 use super::xdp;
 use crate::net::bottom_half::Disabled;
+use crate::net::error::eopnotsupp;
 use crate::net::if_tun::Packet;
 use crate::net::iov;
 use crate::net::sched;
@@ -86,7 +87,7 @@ impl Framing {
         match (request.version, request.flags) {
             (uapi::BATCH_OFF, 0) => Ok(Self::Single),
             (uapi::BATCH_V1, 0) => Ok(Self::Packed),
-            _ => Err(EOPNOTSUPP),
+            _ => Err(eopnotsupp()),
         }
     }
 }

@@ -10,6 +10,7 @@
 //! is closed has seen, and who still knows that queue may go on to count.
 
 use super::device::Device;
+use crate::net::error::enobufs;
 use crate::net::netdevice::NetDevice;
 use crate::net::netdevice::PerCpuTraffic;
 use crate::net::netdevice::RxStats;
@@ -130,7 +131,8 @@ impl From<Error> for RxDrop {
         match e {
             EFAULT => Self::UcopyFault,
             EIO => Self::DevReady,
-            ENOMEM | ENOBUFS => Self::NoMem,
+            ENOMEM => Self::NoMem,
+            e if e == enobufs() => Self::NoMem,
             _ => Self::Invalid,
         }
     }

@@ -17,3 +17,8 @@ pub(crate) fn ebadfd() -> Error {
 pub(crate) fn eopnotsupp() -> Error {
     Error::from_errno(-(bindings::EOPNOTSUPP as kernel::ffi::c_int))
 }
+
+/// No buffer space available. Named since 7.3.
+pub(crate) fn enobufs() -> Error {
+    Error::from_errno(-(bindings::ENOBUFS as kernel::ffi::c_int))
+}

@@ -7,6 +7,7 @@
 //! The ethtool core holds RTNL around every callback here.
 
 use crate::bindings;
+use crate::net::error::eopnotsupp;
 use crate::net::netdevice::Driver;
 use crate::net::netdevice::NetDevice;
 use crate::net::rtnl::Rtnl;
@@ -219,7 +220,7 @@ impl<T: EthtoolOps> Ops<T> {
             bindings::ethtool_stringset_ETH_SS_PRIV_FLAGS => {
                 return T::PRIVATE_FLAGS.len() as c_int
             }
-            _ => return EOPNOTSUPP.to_errno(),
+            _ => return eopnotsupp().to_errno(),
         }
         // SAFETY: As in `set_msglevel`.
         let rtnl = unsafe { Rtnl::assume_held() };
