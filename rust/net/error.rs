@@ -22,3 +22,18 @@ pub(crate) fn eopnotsupp() -> Error {
 pub(crate) fn enobufs() -> Error {
     Error::from_errno(-(bindings::ENOBUFS as kernel::ffi::c_int))
 }
+
+/// Transport endpoint is already connected. Named since 7.3.
+pub(crate) fn eisconn() -> Error {
+    Error::from_errno(-(bindings::EISCONN as kernel::ffi::c_int))
+}
+
+/// Transport endpoint is not connected. Named since 7.3.
+pub(crate) fn enotconn() -> Error {
+    Error::from_errno(-(bindings::ENOTCONN as kernel::ffi::c_int))
+}
+
+/// Protocol not available. Named since 7.3.
+pub(crate) fn enoprotoopt() -> Error {
+    Error::from_errno(-(bindings::ENOPROTOOPT as kernel::ffi::c_int))
+}

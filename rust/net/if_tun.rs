@@ -12,6 +12,7 @@ pub(crate) use batch::BatchFrame;
 pub(crate) use export::define_tun_symbols;
 
 use crate::bindings;
+use crate::net::error::eopnotsupp;
 use crate::net::netdevice::Driver;
 use crate::net::netdevice::NetDevice;
 use crate::net::ptr_ring::RingEntry;
@@ -74,7 +75,7 @@ impl Packet {
     pub(crate) fn try_clone(&self) -> Result<Self> {
         match self {
             Self::Skb(skb) => Ok(Self::Skb(skb.try_clone()?)),
-            Self::Frame(_) => Err(EOPNOTSUPP),
+            Self::Frame(_) => Err(eopnotsupp()),
         }
     }
 

@@ -11,6 +11,10 @@
 use crate::bindings;
 use crate::net::chardev::CharDevice;
 use crate::net::chardev::Ioctl;
+use crate::net::error::eisconn;
+use crate::net::error::enoprotoopt;
+use crate::net::error::enotconn;
+use crate::net::error::eopnotsupp;
 use crate::net::iov;
 use crate::net::module::this_module;
 use crate::net::sock::RingSock;
@@ -197,7 +201,7 @@ impl<T: SockFile> End<T> {
         peer: c_int,
     ) -> c_int {
         if peer != 0 {
-            return ENOTCONN.to_errno();
+            return enotconn().to_errno();
         }
         // SAFETY: By the safety requirements.
         unsafe { (&raw mut (*addr).sa_family).write(bindings::AF_UNIX as u16) };
@@ -271,7 +275,7 @@ impl<T: SockFile> End<T> {
         len: c_uint,
     ) -> c_int {
         if level != bindings::SOL_SOCKET as c_int {
-            return ENOPROTOOPT.to_errno();
+            return enoprotoopt().to_errno();
         }
         match name as u32 {
             bindings::SO_RCVTIMEO_OLD
@@ -289,7 +293,7 @@ impl<T: SockFile> End<T> {
                 }
             }
             // What would be taken and do nothing.
-            _ => EOPNOTSUPP.to_errno(),
+            _ => eopnotsupp().to_errno(),
         }
     }
 
@@ -342,7 +346,7 @@ impl<T: SockFile> End<T> {
         flags: u32,
     ) -> Result<usize> {
         if flags & bindings::MSG_OOB != 0 {
-            return Err(EOPNOTSUPP);
+            return Err(eopnotsupp());
         }
         // Nothing ever comes in there.
         if flags & bindings::MSG_ERRQUEUE != 0 {
@@ -392,10 +396,10 @@ impl<T: SockFile> End<T> {
         mut timeout: c_long,
     ) -> Result<usize> {
         if !msg.msg_name.is_null() && msg.msg_namelen > 0 {
-            return Err(EISCONN);
+            return Err(eisconn());
         }
         if msg.msg_flags & bindings::MSG_OOB != 0 {
-            return Err(EOPNOTSUPP);
+            return Err(eopnotsupp());
         }
         let wait = msg.msg_flags & bindings::MSG_DONTWAIT == 0;
         // SAFETY: Who sends hands over a source.
