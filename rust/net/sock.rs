@@ -319,7 +319,6 @@ impl<T: Send + Sync + 'static> RingSock<T> {
         unsafe { bindings::rtun_sock_set_xdp(self.sk.get(), on) };
     }
 
-    /// Counts a packet as under way until it is freed. Process context.
     /// Counts a packet as under way until it is freed, if there is a limit to that. Any context.
     #[inline]
     pub(crate) fn charge_if_limited(&self, skb: &mut SkBuff) {
