@@ -436,7 +436,7 @@ static void end_stopped(struct __test_metadata *_metadata, struct flows *flows,
 	} else {
 		ASSERT_EQ(0, tun_queue(flows->fd[0], IFF_DETACH_QUEUE));
 	}
-	got = flows_collect(flows, 2 * RING);
+	got = flows_collect(flows, 3 * RING - flows_dropped(flows));
 	EXPECT_LE(2 * RING, got);
 	EXPECT_TRUE(flows->in_order);
 	EXPECT_UNLESS_DEFECT("D6", 3 * RING == got + flows_dropped(flows));
