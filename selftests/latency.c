@@ -75,7 +75,15 @@ static int sample(enum node node, enum op op, int slot)
 	return err;
 }
 
-/* The queue leaves and comes back, and is closed and opened. */
+static bool has_fewer(const struct link_info *info, int64_t queues)
+{
+	return info->queues + info->disabled < queues;
+}
+
+/*
+ * The queue leaves and comes back, and is closed and opened. A reader that polls
+ * the file just then is who really closes it.
+ */
 static int sample_round(enum node node, int slot)
 {
 	int op, err = 0;
@@ -83,6 +91,8 @@ static int sample_round(enum node node, int slot)
 	for (op = 0; !err && op < OPS; op++) {
 		if (load.window)
 			err = load_pass(&load, 4);
+		if (!err && op == OPEN)
+			err = link_wait(load.index, has_fewer, load.queues);
 		if (!err)
 			err = sample(node, op, slot);
 	}
