@@ -72,6 +72,10 @@ static int warm_up(void)
 
 static int baseline_get(struct baseline *before)
 {
+	int err = rcu_barrier();
+
+	if (err)
+		return err;
 	before->sockets = sockets_used();
 	return before->sockets < 0 ? before->sockets : slabs_get(&before->slabs);
 }
@@ -416,6 +420,7 @@ static int module_refs_left(void)
 static void nothing_left(struct __test_metadata *_metadata,
 			 const struct baseline *before)
 {
+	EXPECT_EQ(0, rcu_barrier());
 	EXPECT_EQ(before->sockets, sockets_used());
 	EXPECT_EQ(0, slabs_grown(&before->slabs));
 }

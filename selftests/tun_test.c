@@ -231,7 +231,16 @@ int read_file(const char *path, char *buf, size_t size)
 	return len;
 }
 
-/* The namespace's sockets: a queue is one, with a file or without. */
+/* Waits until all is freed that waits for a grace period. */
+int rcu_barrier(void)
+{
+	return write_file("/sys/module/rcutree/parameters/do_rcu_barrier", "1");
+}
+
+/*
+ * The namespace's sockets: a queue is one, with a file or without. A netlink
+ * socket is counted until a grace period after it was closed.
+ */
 int sockets_used(void)
 {
 	char text[512];

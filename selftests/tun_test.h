@@ -74,6 +74,7 @@ int ns_enter(void);
 int ns_public_node(char *path, size_t size);
 int write_file(const char *path, const char *text);
 int read_file(const char *path, char *buf, size_t size);
+int rcu_barrier(void);
 int sockets_used(void);
 long memory_kb(void);
 int netdev_set_attr(const char *dev, const char *attr, const char *value);
