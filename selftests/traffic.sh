@@ -43,7 +43,7 @@ every_queue_used()
 # So many packets, however long that takes.
 udp_complete()
 {
-	iperf "$1" -u -P 4 -k 1000 -b 500K -l 250 --pacing-timer 4000 || return
+	iperf "$1" -u -P 4 -k 1000 -b $((500 / ${TEST_SLOW:-1}))K -l 250 --pacing-timer 4000 || return
 	jq -e '[.end.streams[].udp] | length == 4 and
 		all(.packets > 100 and .lost_packets == 0 and .out_of_order == 0)' \
 		"$tmp/iperf.json" >/dev/null && return
