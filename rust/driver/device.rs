@@ -94,6 +94,8 @@ pub(crate) struct Device {
     disabled: Atomic<u32>,
     /// Member number, which is that of the transmit queue, to queue, active or disabled.
     members: KVec<RcuSlot<Queue>>,
+    /// The numbers of which there is a queue.
+    seated: RtnlCell<Members>,
     /// There if the device can have several queues.
     steering: Option<Steering>,
     /// There while the device is persistent: nothing else would keep the module.
@@ -137,6 +139,7 @@ impl Device {
             active: Atomic::<u32>::new(0),
             disabled: Atomic::<u32>::new(0),
             members,
+            seated: RtnlCell::new(Members::none()),
             steering,
             persist: RtnlCell::new(None),
             offloads: RtnlCell::new(Features::NONE),
@@ -273,9 +276,20 @@ impl Device {
         &self,
         member: u8,
         queue: Option<ARef<Queue>>,
-        rtnl: &Rtnl,
+        rtnl: &mut Rtnl,
     ) -> Option<ARef<Queue>> {
-        self.members.get(usize::from(member))?.replace(queue, rtnl)
+        let slot = self.members.get(usize::from(member))?;
+        let seated = self.seated.get_mut(rtnl);
+        match &queue {
+            Some(_) => seated.insert(member),
+            None => seated.remove(member),
+        }
+        slot.replace(queue, rtnl)
+    }
+
+    /// The numbers of the queues, active or disabled.
+    pub(super) fn seated(&self, rtnl: &Rtnl) -> Members {
+        *self.seated.get(rtnl)
     }
 
     /// The queues, active or disabled, with their member numbers.
@@ -283,25 +297,21 @@ impl Device {
         &'a self,
         rtnl: &'a Rtnl,
     ) -> impl Iterator<Item = (u8, ARef<Queue>)> + 'a {
-        let slots = (0..=u8::MAX).zip(self.members.iter());
-        slots.filter_map(|(member, slot)| Some((member, slot.get(rtnl)?)))
+        let seated = self.seated(rtnl).iter();
+        seated.filter_map(|member| Some((member, self.member(member, rtnl)?)))
     }
 
     /// The members that get packets.
     pub(super) fn active_members(&self, rtnl: &Rtnl) -> Members {
-        let mut members = Members::none();
-        for (member, queue) in self.queues(rtnl) {
-            if queue.is_active() {
-                members.insert(member);
-            }
-        }
-        members
+        let active = self.queues(rtnl).filter(|(_, queue)| queue.is_active());
+        active.map(|(member, _)| member).collect()
     }
 
     /// The lowest member number that is free.
     pub(super) fn free_member(&self, rtnl: &Rtnl) -> Option<u8> {
-        let mut members = (0..=u8::MAX).zip(self.members.iter());
-        members.find_map(|(member, slot)| slot.get(rtnl).is_none().then_some(member))
+        let seated = self.seated(rtnl);
+        let mut members = (0..=u8::MAX).take(self.members.len());
+        members.find(|member| !seated.contains(*member))
     }
 
     /// The user who may attach, if one is set.

@@ -260,8 +260,8 @@ pub(crate) fn device_gone(dev: &NetDevice<Device>, rtnl: &mut Rtnl) {
     // Packets on their way find no queue, and do not look for another.
     dev.set_counts(0, 0, rtnl);
     // All are told before any is waited for.
-    for member in 0..dev.max_members() {
-        let Some(queue) = dev.member(member as u8, rtnl) else {
+    for member in dev.seated(rtnl).iter() {
+        let Some(queue) = dev.member(member, rtnl) else {
             continue;
         };
         let locked = queue.ring().lock();
@@ -269,11 +269,10 @@ pub(crate) fn device_gone(dev: &NetDevice<Device>, rtnl: &mut Rtnl) {
         drop(locked);
         queue.hang_up();
     }
-    for member in 0..dev.max_members() {
-        let Some(queue) = dev.set_member(member as u8, None, rtnl) else {
+    for member in dev.seated(rtnl).iter() {
+        let Some(queue) = dev.set_member(member, None, rtnl) else {
             continue;
         };
-        let member = queue.member();
         if let Some(bound) = queue.gate.reap(rtnl) {
             end_napi(&bound, rtnl);
         }

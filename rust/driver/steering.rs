@@ -25,6 +25,12 @@ use kernel::sync::SetOnce;
 
 const BUCKETS: usize = 256;
 
+/// Buckets in a word of a table.
+const PER_WORD: usize = size_of::<u64>();
+
+/// What a table has, bucket to member.
+type Dealt = [u8; BUCKETS];
+
 /// The steering of a multi-queue device. Changed under RTNL, read by anybody.
 pub(crate) struct Steering {
     lanes: Table,
@@ -37,17 +43,17 @@ pub(crate) struct Steering {
     settling: Settling,
 }
 
-/// An indirection table: bucket to member.
-struct Table(KVec<Atomic<u32>>);
+/// An indirection table: bucket to member, the first bucket of a word in its lowest byte.
+struct Table(KVec<Atomic<u64>>);
 
-/// A set of members.
+/// A set of members, a bit each.
 #[derive(Clone, Copy)]
-pub(crate) struct Members([bool; MAX_QUEUES]);
+pub(crate) struct Members([u64; MAX_QUEUES / u64::BITS as usize]);
 
 /// New contents of the tables, before they are used.
 pub(crate) struct Plan {
-    lanes: [u8; BUCKETS],
-    heirs: [u8; BUCKETS],
+    lanes: Dealt,
+    heirs: Dealt,
     active: Members,
     moves_lanes: bool,
 }
@@ -71,7 +77,9 @@ struct Dealer<'a> {
     fair: u16,
     /// How many get one more.
     extra: u16,
-    next: usize,
+    /// Those that may have one more, and who of them has not had a turn.
+    open: Members,
+    turn: Members,
 }
 
 fn bucket(hash: u32) -> usize {
@@ -80,51 +88,54 @@ fn bucket(hash: u32) -> usize {
 
 impl Table {
     fn new() -> Result<Self> {
-        let mut cells = KVec::with_capacity(BUCKETS, GFP_KERNEL)?;
-        for _ in 0..BUCKETS {
-            cells.push(Atomic::<u32>::new(0), GFP_KERNEL)?;
+        let words = BUCKETS / PER_WORD;
+        let mut cells = KVec::with_capacity(words, GFP_KERNEL)?;
+        for _ in 0..words {
+            cells.push(Atomic::<u64>::new(0), GFP_KERNEL)?;
         }
         Ok(Self(cells))
     }
 
     #[inline]
     fn get(&self, bucket: usize) -> u8 {
-        self.0[bucket].load(Relaxed) as u8
+        self.0[bucket / PER_WORD].load(Relaxed).to_le_bytes()[bucket % PER_WORD]
     }
 
-    fn snapshot(&self) -> [u8; BUCKETS] {
-        core::array::from_fn(|bucket| self.get(bucket))
+    fn snapshot(&self) -> Dealt {
+        let mut members = [0; BUCKETS];
+        for (members, word) in members.chunks_exact_mut(PER_WORD).zip(self.0.iter()) {
+            members.copy_from_slice(&word.load(Relaxed).to_le_bytes());
+        }
+        members
     }
 
-    /// Takes over those buckets of `new` that are now of a member that `of` holds for.
-    fn apply(&self, new: &[u8; BUCKETS], of: impl Fn(u8) -> bool) {
-        for (cell, member) in self.0.iter().zip(new) {
-            let old = cell.load(Relaxed) as u8;
-            if old != *member && of(old) {
-                cell.store(u32::from(*member), Relaxed);
+    /// Takes over those buckets of `new` that are now of a member that `of` holds for. RTNL keeps
+    /// others from changing a word meanwhile.
+    fn apply(&self, new: &Dealt, of: impl Fn(u8) -> bool) {
+        for (word, new) in self.0.iter().zip(new.chunks_exact(PER_WORD)) {
+            let mut members = word.load(Relaxed).to_le_bytes();
+            if members == new {
+                continue;
             }
+            for (member, new) in members.iter_mut().zip(new) {
+                if of(*member) {
+                    *member = *new;
+                }
+            }
+            word.store(u64::from_le_bytes(members), Relaxed);
         }
-    }
-
-    /// The members that have a bucket.
-    fn owners(&self) -> Members {
-        let mut owners = Members::none();
-        for bucket in 0..BUCKETS {
-            owners.insert(self.get(bucket));
-        }
-        owners
     }
 
     /// The table dealt to `to`. A bucket that is `fixed` goes there.
-    fn deal(&self, to: &Members, how: Deal, fixed: impl Fn(usize) -> Option<u8>) -> [u8; BUCKETS] {
+    fn deal(&self, to: &Members, how: Deal, fixed: impl Fn(usize) -> Option<u8>) -> Dealt {
+        let olds = self.snapshot();
         let mut dealer = Dealer::new(to);
         let mut dealt = [None; BUCKETS];
         for (bucket, member) in dealt.iter_mut().enumerate() {
             *member = fixed(bucket);
             member.map(|member| dealer.give(member));
         }
-        for (bucket, member) in dealt.iter_mut().enumerate() {
-            let old = self.get(bucket);
+        for (member, old) in dealt.iter_mut().zip(olds) {
             *member = member.or_else(|| match how {
                 Deal::Leave => to.contains(old).then(|| dealer.give(old)),
                 _ => dealer.take(old),
@@ -140,31 +151,58 @@ impl Table {
 impl Members {
     /// The empty set.
     pub(crate) const fn none() -> Self {
-        Self([false; MAX_QUEUES])
+        Self([0; MAX_QUEUES / u64::BITS as usize])
+    }
+
+    /// Where a member's bit is: which word, and the bit in it.
+    #[inline]
+    fn place(member: u8) -> (usize, u64) {
+        let member = u32::from(member);
+        ((member / u64::BITS) as usize, 1 << (member % u64::BITS))
     }
 
     /// Adds a member.
     pub(crate) fn insert(&mut self, member: u8) {
-        self.0[usize::from(member)] = true;
+        let (word, bit) = Self::place(member);
+        self.0[word] |= bit;
     }
 
     /// Takes a member out.
     pub(crate) fn remove(&mut self, member: u8) {
-        self.0[usize::from(member)] = false;
+        let (word, bit) = Self::place(member);
+        self.0[word] &= !bit;
     }
 
     /// Whether `member` is one.
     pub(crate) fn contains(&self, member: u8) -> bool {
-        self.0[usize::from(member)]
+        let (word, bit) = Self::place(member);
+        self.0[word] & bit != 0
+    }
+
+    /// Takes the lowest one out.
+    fn pop(&mut self) -> Option<u8> {
+        let mut words = (0..).zip(self.0.iter_mut());
+        let (n, word) = words.find(|(_, word)| **word != 0)?;
+        let bit = word.trailing_zeros();
+        *word &= *word - 1;
+        Some((n * u64::BITS + bit) as u8)
     }
 
     /// All of them, the lowest first.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = u8> + '_ {
-        (0..=u8::MAX).filter(|member| self.contains(*member))
+    pub(crate) fn iter(mut self) -> impl Iterator<Item = u8> {
+        core::iter::from_fn(move || self.pop())
     }
 
     fn len(&self) -> usize {
-        self.iter().count()
+        self.0.iter().map(|word| word.count_ones() as usize).sum()
+    }
+}
+
+impl FromIterator<u8> for Members {
+    fn from_iter<I: IntoIterator<Item = u8>>(members: I) -> Self {
+        let mut set = Self::none();
+        members.into_iter().for_each(|member| set.insert(member));
+        set
     }
 }
 
@@ -176,7 +214,8 @@ impl<'a> Dealer<'a> {
             shares: [0; MAX_QUEUES],
             fair: (BUCKETS / n) as u16,
             extra: (BUCKETS % n) as u16,
-            next: 0,
+            open: *to,
+            turn: *to,
         }
     }
 
@@ -201,15 +240,17 @@ impl<'a> Dealer<'a> {
 
     /// Gives a bucket to who may have one more, each in turn.
     fn any(&mut self) -> u8 {
-        for _ in 0..MAX_QUEUES {
-            let member = self.next as u8;
-            self.next = (self.next + 1) % MAX_QUEUES;
-            if let Some(member) = self.take(member) {
-                return member;
+        loop {
+            match self.turn.pop() {
+                Some(member) => match self.take(member) {
+                    Some(member) => return member,
+                    None => self.open.remove(member),
+                },
+                None if self.open.len() > 0 => self.turn = self.open,
+                // Fixed buckets went beyond somebody's share.
+                None => return self.to.iter().next().unwrap_or(0),
             }
         }
-        // Fixed buckets went beyond somebody's share.
-        self.to.iter().next().unwrap_or(0)
     }
 }
 
@@ -305,21 +346,27 @@ impl Steering {
     /// The tables when `joining` is one of `active`: it gets its lanes back, or a share of all.
     pub(crate) fn plan_with(&self, joining: u8, active: Members) -> Plan {
         let how = Deal::Join(joining);
-        let mut owners = self.lanes.owners();
-        if owners.contains(joining) {
-            return self.plan(active, how, self.lanes.snapshot(), false);
+        let lanes = self.lanes.snapshot();
+        if lanes.contains(&joining) {
+            return self.plan(active, how, lanes, false);
         }
+        let mut owners = Members::from_iter(lanes);
         owners.insert(joining);
         let lanes = self.lanes.deal(&owners, how, |_| None);
         self.plan(active, how, lanes, true)
     }
 
-    fn plan(&self, active: Members, how: Deal, lanes: [u8; BUCKETS], moves_lanes: bool) -> Plan {
+    fn plan(&self, active: Members, how: Deal, lanes: Dealt, moves_lanes: bool) -> Plan {
         // No heir where there is no need of one.
-        let fixed = |bucket: usize| Some(lanes[bucket]).filter(|lane| active.contains(*lane));
+        let heirs = if lanes.iter().all(|lane| active.contains(*lane)) {
+            lanes
+        } else {
+            let fixed = |bucket: usize| Some(lanes[bucket]).filter(|lane| active.contains(*lane));
+            self.heirs.deal(&active, how, fixed)
+        };
         Plan {
             lanes,
-            heirs: self.heirs.deal(&active, how, fixed),
+            heirs,
             active,
             moves_lanes,
         }
