@@ -11,6 +11,7 @@ use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 use kernel::iov::IovIterSource;
 use kernel::prelude::*;
+use kernel::types::NotThreadSafe;
 
 /// A piece of a page that holds a packet.
 ///
@@ -39,36 +40,11 @@ impl Piece {
         len: usize,
         pad: usize,
     ) -> Result<Option<Self>> {
-        let Some(size) = size_for(pad, len) else {
+        let Some(Filled { frag, start, size }) = copy(from, len, pad)? else {
             return Ok(None);
         };
-        // SAFETY: The fragment belongs to the current task, which is in process context.
-        let frag = unsafe { &mut *bindings::rtun_current_task_frag() };
-        frag.offset = frag
-            .offset
-            .next_multiple_of(bindings::RTUN_SMP_CACHE_BYTES as u32);
-        // SAFETY: The fragment is valid.
-        if !unsafe { bindings::skb_page_frag_refill(size as u32, frag, bindings::RTUN_GFP_KERNEL) }
-        {
-            return Err(ENOMEM);
-        }
-        let (page, offset) = (frag.page, frag.offset as usize);
-        // SAFETY: The page is mapped, and the refill left at least `size` bytes at `offset`, in
-        // which the packet ends before the `struct skb_shared_info`.
-        let (start, packet) = unsafe {
-            let start = bindings::rtun_page_address(page).byte_add(offset);
-            let packet = start.byte_add(pad).cast::<MaybeUninit<u8>>();
-            (start, core::slice::from_raw_parts_mut(packet, len))
-        };
-        if from.copy_from_iter_raw(packet).len() != len {
-            return Err(EFAULT);
-        }
-        frag.offset += size as u32;
-        // SAFETY: The page is valid, and so is what is in it.
-        let start = unsafe {
-            bindings::rtun_get_page(page);
-            NonNull::new_unchecked(start)
-        };
+        // SAFETY: The fragment is the task's, with a page.
+        unsafe { take(frag, size) };
         // INVARIANT: The task takes later pieces from behind this one.
         Ok(Some(Self {
             start,
@@ -133,6 +109,110 @@ impl Drop for Piece {
     fn drop(&mut self) {
         // SAFETY: By the type invariant, a reference to the page is owned.
         unsafe { bindings::page_frag_free(self.start.as_ptr()) };
+    }
+}
+
+/// A packet in the current task's fragment, of which nobody is the owner yet.
+struct Filled {
+    /// The task's, with a page in which there are `size` bytes at `start`, the fragment's next ones.
+    frag: *mut bindings::page_frag,
+    start: NonNull<c_void>,
+    size: usize,
+}
+
+/// Copies a packet as [`Piece::from_iter`] says.
+#[inline]
+fn copy(from: &mut IovIterSource<'_>, len: usize, pad: usize) -> Result<Option<Filled>> {
+    let Some(size) = size_for(pad, len) else {
+        return Ok(None);
+    };
+    // SAFETY: The fragment belongs to the current task, which is in process context.
+    let frag = unsafe { &mut *bindings::rtun_current_task_frag() };
+    frag.offset = frag
+        .offset
+        .next_multiple_of(bindings::RTUN_SMP_CACHE_BYTES as u32);
+    // SAFETY: The fragment is valid.
+    if !unsafe { bindings::skb_page_frag_refill(size as u32, frag, bindings::RTUN_GFP_KERNEL) } {
+        return Err(ENOMEM);
+    }
+    // SAFETY: The page is mapped, and the refill left at least `size` bytes at `offset`, in which
+    // the packet ends before the `struct skb_shared_info`.
+    let (start, packet) = unsafe {
+        let start = bindings::rtun_page_address(frag.page).byte_add(frag.offset as usize);
+        let packet = start.byte_add(pad).cast::<MaybeUninit<u8>>();
+        let packet = core::slice::from_raw_parts_mut(packet, len);
+        (NonNull::new_unchecked(start), packet)
+    };
+    if from.copy_from_iter_raw(packet).len() != len {
+        return Err(EFAULT);
+    }
+    Ok(Some(Filled { frag, start, size }))
+}
+
+/// Takes the next `size` bytes out of a fragment, with a reference to their page.
+///
+/// # Safety
+///
+/// The fragment must be the caller's, and have a page.
+#[inline]
+unsafe fn take(frag: *mut bindings::page_frag, size: usize) {
+    // SAFETY: By the safety requirements.
+    unsafe {
+        bindings::rtun_get_page((*frag).page);
+        (*frag).offset += size as u32;
+    }
+}
+
+/// The current task's fragment, taken away from the task: whoever needs one meanwhile gets another.
+/// What was copied to its next bytes costs no reference to the page, unless it is kept.
+///
+/// # Invariants
+///
+/// A reference to the page of the fragment is owned.
+pub(super) struct Loan(bindings::page_frag, NotThreadSafe);
+
+impl Loan {
+    /// As [`Piece::from_iter`], with the memory a loan. Says where it is and how large.
+    ///
+    /// # Errors
+    ///
+    /// As [`Piece::from_iter`].
+    #[inline]
+    pub(super) fn from_iter(
+        from: &mut IovIterSource<'_>,
+        len: usize,
+        pad: usize,
+    ) -> Result<Option<(Self, NonNull<c_void>, usize)>> {
+        let Some(Filled { frag, start, size }) = copy(from, len, pad)? else {
+            return Ok(None);
+        };
+        // SAFETY: The fragment is the task's.
+        let frag = unsafe { frag.replace(bindings::page_frag::default()) };
+        // INVARIANT: The reference was the task's, which has no page now.
+        Ok(Some((Self(frag, NotThreadSafe), start, size)))
+    }
+
+    /// Takes the `size` bytes that were said, with a reference to their page.
+    #[inline]
+    pub(super) fn keep(mut self, size: usize) {
+        // SAFETY: By the type invariant. The rest of the fragment goes back to the task.
+        unsafe { take(&mut self.0, size) };
+    }
+}
+
+impl Drop for Loan {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: The fragment belongs to the current task, in which this was made. By the type
+        // invariant, the reference to the page can be given up.
+        unsafe {
+            let frag = bindings::rtun_current_task_frag();
+            if (*frag).page.is_null() {
+                frag.write(self.0);
+            } else {
+                bindings::page_frag_free(bindings::rtun_page_address(self.0.page));
+            }
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use super::XdpFrame;
 use crate::bindings;
 use crate::net::bottom_half::Disabled;
 use crate::net::netdevice::Driver;
+use crate::net::page_frag::Loan;
 use crate::net::page_frag::Piece;
 use crate::net::skbuff::SkBuff;
 use core::mem::ManuallyDrop;
@@ -18,10 +19,13 @@ use kernel::prelude::*;
 ///
 /// # Invariants
 ///
-/// `frame_sz` bytes at `data_hard_start` are nobody else's, and a reference to their page is owned.
-/// `data` to `data_end` is inside of them, and behind it there is room for a
-/// `struct skb_shared_info`. There are no fragments.
-pub(crate) struct XdpBuff(bindings::xdp_buff);
+/// `frame_sz` bytes at `data_hard_start` are nobody else's, and a reference to their page is owned,
+/// unless they are the next bytes of `loan`. `data` to `data_end` is inside of them, and behind it
+/// there is room for a `struct skb_shared_info`. There are no fragments.
+pub(crate) struct XdpBuff {
+    xdp: bindings::xdp_buff,
+    loan: Option<Loan>,
+}
 
 impl XdpBuff {
     /// A buffer with the next `len` bytes of `from`, copied once, after `headroom` bytes and what
@@ -36,11 +40,10 @@ impl XdpBuff {
         headroom: usize,
     ) -> Result<Option<Self>> {
         let pad = headroom + bindings::RTUN_NET_IP_ALIGN;
-        let Some(piece) = Piece::from_iter(from, len, pad)? else {
+        let Some((loan, start, size)) = Loan::from_iter(from, len, pad)? else {
             return Ok(None);
         };
-        let size = piece.size() as u32;
-        let start = piece.into_raw().as_ptr();
+        let start = start.as_ptr();
         let data = start.wrapping_byte_add(pad);
         let mut xdp = bindings::xdp_buff {
             data_hard_start: start,
@@ -49,9 +52,12 @@ impl XdpBuff {
             data_end: data.wrapping_byte_add(len),
             ..Default::default()
         };
-        xdp.__bindgen_anon_1.__bindgen_anon_1.frame_sz = size;
-        // INVARIANT: As the piece had it.
-        Ok(Some(Self(xdp)))
+        xdp.__bindgen_anon_1.__bindgen_anon_1.frame_sz = size as u32;
+        // INVARIANT: As the loan has it.
+        Ok(Some(Self {
+            xdp,
+            loan: Some(loan),
+        }))
     }
 
     /// A buffer that C hands over.
@@ -61,23 +67,41 @@ impl XdpBuff {
     /// The type invariants must hold of it, and the caller gives its reference to the page up.
     pub(in crate::net) unsafe fn from_raw(xdp: &bindings::xdp_buff) -> Self {
         // INVARIANT: By the safety requirements.
-        Self(bindings::xdp_buff {
-            data_hard_start: xdp.data_hard_start,
-            data: xdp.data,
-            data_meta: xdp.data_meta,
-            data_end: xdp.data_end,
-            __bindgen_anon_1: xdp.__bindgen_anon_1,
-            ..Default::default()
-        })
+        Self {
+            xdp: bindings::xdp_buff {
+                data_hard_start: xdp.data_hard_start,
+                data: xdp.data,
+                data_meta: xdp.data_meta,
+                data_end: xdp.data_end,
+                __bindgen_anon_1: xdp.__bindgen_anon_1,
+                ..Default::default()
+            },
+            loan: None,
+        }
+    }
+
+    /// Bytes of the memory.
+    fn size(&self) -> usize {
+        // SAFETY: The size is a plain number.
+        unsafe { self.xdp.__bindgen_anon_1.__bindgen_anon_1.frame_sz as usize }
+    }
+
+    /// Makes the memory its own, for who goes on with it.
+    #[inline]
+    fn keep(&mut self) {
+        // INVARIANT: The loan's next bytes are taken, with a reference to their page.
+        if let Some(loan) = self.loan.take() {
+            loan.keep(self.size());
+        }
     }
 
     /// Copies what is at the start of the memory, before the data, as much as there is.
     pub(in crate::net) fn copy_start(&self, to: &mut [u8]) {
-        let room = self.0.data as usize - self.0.data_hard_start as usize;
+        let room = self.xdp.data as usize - self.xdp.data_hard_start as usize;
         let len = to.len().min(room);
         // SAFETY: By the type invariants, so much memory is this object's.
         unsafe {
-            let from = self.0.data_hard_start.cast::<u8>();
+            let from = self.xdp.data_hard_start.cast::<u8>();
             core::ptr::copy_nonoverlapping(from, to.as_mut_ptr(), len);
         }
     }
@@ -85,14 +109,21 @@ impl XdpBuff {
     /// The buffer, for C, as one that was received on `queue`.
     #[inline]
     pub(super) fn as_raw<T: Driver>(&mut self, queue: &RxQueue<T>) -> *mut bindings::xdp_buff {
-        self.0.rxq = queue.as_raw();
-        &mut self.0
+        self.xdp.rxq = queue.as_raw();
+        &mut self.xdp
+    }
+
+    /// As [`Self::as_raw`], for C to take the memory over.
+    #[inline]
+    pub(super) fn as_owned<T: Driver>(&mut self, queue: &RxQueue<T>) -> *mut bindings::xdp_buff {
+        self.keep();
+        self.as_raw(queue)
     }
 
     /// Bytes of what was received.
     #[inline]
     pub(crate) fn len(&self) -> usize {
-        self.0.data_end as usize - self.0.data as usize
+        self.xdp.data_end as usize - self.xdp.data as usize
     }
 
     /// A packet of the same memory, with the metadata that a program put in front of it.
@@ -100,17 +131,18 @@ impl XdpBuff {
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn into_skb(self, bh: &Disabled) -> Result<SkBuff> {
+    pub(crate) fn into_skb(mut self, bh: &Disabled) -> Result<SkBuff> {
+        self.keep();
         let this = ManuallyDrop::new(self);
-        let xdp = &this.0;
+        let xdp = &this.xdp;
         let start = xdp.data_hard_start;
         let pad = xdp.data as usize - start as usize;
         // Where metadata is not possible, it is behind the data.
         let metadata = (xdp.data as usize).saturating_sub(xdp.data_meta as usize);
-        // SAFETY: By the type invariants, which are those of a piece; the size is a plain number.
+        // SAFETY: By the type invariants, which are those of a piece once there is no loan.
         let piece = unsafe {
-            let size = xdp.__bindgen_anon_1.__bindgen_anon_1.frame_sz as usize;
-            Piece::from_raw(NonNull::new_unchecked(start), size, pad, this.len())
+            let start = NonNull::new_unchecked(start);
+            Piece::from_raw(start, this.size(), pad, this.len())
         };
         let skb = SkBuff::in_piece(piece, bh)?;
         if metadata > 0 {
@@ -123,7 +155,7 @@ impl XdpBuff {
     /// A frame of the same memory. `None` if there is not enough room for what describes it.
     pub(crate) fn into_frame<T: Driver>(mut self, queue: &RxQueue<T>) -> Option<XdpFrame> {
         // SAFETY: The buffer and the queue are valid.
-        let frame = unsafe { bindings::rtun_xdp_convert_buff_to_frame(self.as_raw(queue)) };
+        let frame = unsafe { bindings::rtun_xdp_convert_buff_to_frame(self.as_owned(queue)) };
         let frame = NonNull::new(frame)?;
         // The frame owns the memory.
         let _given_up = ManuallyDrop::new(self);
@@ -134,7 +166,9 @@ impl XdpBuff {
 
 impl Drop for XdpBuff {
     fn drop(&mut self) {
-        // SAFETY: By the type invariant, a reference to the page is owned.
-        unsafe { bindings::page_frag_free(self.0.data_hard_start) };
+        if self.loan.is_none() {
+            // SAFETY: By the type invariant, a reference to the page is owned.
+            unsafe { bindings::page_frag_free(self.xdp.data_hard_start) };
+        }
     }
 }

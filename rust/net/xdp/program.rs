@@ -167,7 +167,7 @@ impl<'a> Program<'a> {
     pub(crate) fn redirect<T: Driver>(&self, mut buff: XdpBuff, queue: &RxQueue<T>) -> Result {
         let (dev, prog) = (queue.dev().as_raw(), self.prog.as_ptr());
         // SAFETY: As in `run`; the device is valid.
-        to_result(unsafe { bindings::xdp_do_redirect(dev, buff.as_raw(queue), prog) })?;
+        to_result(unsafe { bindings::xdp_do_redirect(dev, buff.as_owned(queue), prog) })?;
         // Who it was sent to owns the memory.
         let _given_up = ManuallyDrop::new(buff);
         self.section.redirected.set(true);
