@@ -128,6 +128,24 @@ TEST_F(frames, counted)
 	EXPECT_EQ(7, flows_dropped(flows));
 }
 
+/* So is each that a smaller ring throws away, like the stack's packets. */
+TEST_F(frames, counted_by_smaller_ring)
+{
+	struct flows *flows = &self->flows;
+	int n, err;
+
+	for (n = 0; n < RING + 4; n++) {
+		err = n & 1 ? send_frame(&self->dev, 1, n) :
+			      flows_send(flows, flow_nth(1), n);
+		ASSERT_EQ(0, err);
+	}
+	ASSERT_EQ(0, link_set_u32(flows->index, IFLA_TXQLEN, RING));
+	EXPECT_EQ(4, flows_dropped(flows));
+	EXPECT_EQ(4, ethtool_stat("ours", "tx_drop_full_ring"));
+	EXPECT_EQ(RING, flows_collect(flows, RING));
+	EXPECT_TRUE(flows->in_order);
+}
+
 /* What a program drops, and what it could not do. */
 TEST_F(frames, reasons)
 {

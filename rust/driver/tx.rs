@@ -10,6 +10,7 @@ use super::queue::Layout;
 use super::queue::Queue;
 use super::stats::TxDrop;
 use super::vnet::VnetLayout;
+use super::xdp;
 use crate::net::if_tun::Packet;
 use crate::net::netdevice::NetDevice;
 use crate::net::netdevice::TxStatus;
@@ -111,13 +112,15 @@ fn drop_packet(dev: &NetDevice<Device>, queue: u16, packet: Packet, why: TxDrop)
 }
 
 impl Overflow<Packet> for NetDevice<Device> {
-    /// Counted for the lane by which the packet came, if it was this device's.
+    /// Counted for the lane by which the packet came, or that of a frame's flow, if it was this
+    /// device's.
     fn overflow(&self, mut packet: Packet) {
         if packet.is_from(self) {
-            if let Packet::Skb(skb) = &packet {
-                let lane = skb.queue_mapping();
-                self.stats.events(lane).count_tx_drop(TxDrop::FullRing);
-            }
+            let lane = match &packet {
+                Packet::Skb(skb) => skb.queue_mapping(),
+                Packet::Frame(frame) => xdp::lane(self, frame).0,
+            };
+            self.stats.events(lane).count_tx_drop(TxDrop::FullRing);
         }
         packet.drop_with(TxDrop::FullRing.reason());
     }

@@ -208,7 +208,7 @@ pub(super) fn xmit(
 type Refused = (XdpFrame, TxDrop, u16);
 
 /// The lane of a flow, and its hash if that matters.
-fn lane(dev: &NetDevice<Device>, frame: &XdpFrame) -> (u16, u32) {
+pub(super) fn lane(dev: &NetDevice<Device>, frame: &XdpFrame) -> (u16, u32) {
     match dev.steering() {
         None => (0, 0),
         Some(steering) => {
