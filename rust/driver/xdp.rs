@@ -114,7 +114,7 @@ fn copy(queue: &Queue, headers: &Headers, from: &mut IovIterSource<'_>) -> Resul
 
 /// Runs the device's program over what was written on a queue, and does what it says. What is left
 /// for the stack, comes back. Who calls is inside the queue.
-#[inline]
+#[inline(always)]
 pub(super) fn run(user: &User<'_>, mut buff: XdpBuff, section: &Section) -> Option<XdpBuff> {
     let Some(program) = user.dev.xdp.load(section) else {
         return Some(buff);

@@ -7,6 +7,8 @@
 use crate::bindings;
 use crate::net::rtnl::Rtnl;
 use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
+use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 use kernel::sync::aref::ARef;
 use kernel::sync::aref::AlwaysRefCounted;
@@ -117,6 +119,22 @@ impl Settling {
         }
         over
     }
+}
+
+/// The read-side section that code with softirqs off is in: RCU waits for it as for any other, and
+/// with `PREEMPT_RT`, where softirqs are off for a task only, that is how they are switched off.
+///
+/// # Safety
+///
+/// Softirqs, or interrupts, must be off for as long as the result is used.
+#[inline]
+pub(super) unsafe fn softirqs_off() -> ManuallyDrop<Guard> {
+    const {
+        assert!(size_of::<Guard>() == 0);
+    }
+    // SAFETY: A guard has no bytes; what it stands for is so by the safety requirements. It is not
+    // dropped, and so ends no section that it did not begin.
+    ManuallyDrop::new(unsafe { MaybeUninit::uninit().assume_init() })
 }
 
 /// Waits until every read-side section that is running, and all that the stack is doing with a

@@ -11,6 +11,7 @@ use super::RxStats;
 use super::TxStats;
 use crate::bindings;
 use crate::net::ethtool;
+use crate::net::rcu::softirqs_off;
 use crate::net::rtnl::Rtnl;
 use crate::net::rtnl_link::LinkOps;
 use crate::net::skbuff::SkBuff;
@@ -189,8 +190,8 @@ impl<T: Driver> Adapter<T> {
         // SAFETY: The stack never hands over a null pointer, and gives the packet up.
         let skb = unsafe { SkBuff::from_raw(NonNull::new_unchecked(skb)) };
         // SAFETY: By the safety requirements.
-        let dev = unsafe { NetDevice::from_raw(dev) };
-        match T::start_xmit(dev, skb, &rcu::Guard::new()) {
+        let (dev, rcu) = unsafe { (NetDevice::from_raw(dev), softirqs_off()) };
+        match T::start_xmit(dev, skb, &rcu) {
             Ok(TxStatus::Ok) => bindings::netdev_tx_NETDEV_TX_OK,
             Ok(TxStatus::Dropped) => bindings::RTUN_NET_XMIT_DROP as bindings::netdev_tx_t,
             Err(skb) => {
@@ -308,8 +309,8 @@ impl<T: Driver> Adapter<T> {
         // SAFETY: By the safety requirements.
         let mut frames = unsafe { XdpFrames::from_raw(frames) };
         // SAFETY: By the safety requirements.
-        let dev = unsafe { NetDevice::from_raw(dev) };
-        match T::xdp_xmit(dev, &mut frames, &rcu::Guard::new()) {
+        let (dev, rcu) = unsafe { (NetDevice::from_raw(dev), softirqs_off()) };
+        match T::xdp_xmit(dev, &mut frames, &rcu) {
             Err(e) if frames.taken() == 0 => e.to_errno(),
             _ => frames.taken() as kernel::ffi::c_int,
         }

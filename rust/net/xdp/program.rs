@@ -8,6 +8,7 @@ use crate::bindings;
 use crate::net::bpf;
 use crate::net::netdevice::Driver;
 use crate::net::netdevice::NetDevice;
+use crate::net::rcu::softirqs_off;
 use crate::net::rtnl::Rtnl;
 use crate::net::skbuff::SkBuff;
 use core::cell::Cell;
@@ -64,7 +65,7 @@ impl ProgSlot {
 /// A section of code in which programs are run: under RCU, with softirqs off. What they redirect is
 /// gathered in it.
 pub(crate) struct Section {
-    rcu: rcu::Guard,
+    rcu: ManuallyDrop<rcu::Guard>,
     redirected: Cell<bool>,
     _this_task: NotThreadSafe,
 }
@@ -75,7 +76,8 @@ pub(crate) fn section<R>(f: impl FnOnce(&Section) -> R) -> R {
     // SAFETY: The context stays in place until it is taken back below.
     let entered = unsafe { bindings::rtun_xdp_enter(context.as_mut_ptr()) };
     let section = Section {
-        rcu: rcu::Guard::new(),
+        // SAFETY: Softirqs are off for as long as there is a section.
+        rcu: unsafe { softirqs_off() },
         redirected: Cell::new(false),
         _this_task: NotThreadSafe,
     };
@@ -84,7 +86,6 @@ pub(crate) fn section<R>(f: impl FnOnce(&Section) -> R) -> R {
         // SAFETY: Softirqs are off, and the task has a context.
         unsafe { bindings::xdp_do_flush() };
     }
-    drop(section);
     // SAFETY: This is what entering returned, in the same task.
     unsafe { bindings::rtun_xdp_leave(entered) };
     result
