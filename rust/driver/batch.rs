@@ -20,6 +20,7 @@ use crate::net::bottom_half::Disabled;
 use crate::net::error::eopnotsupp;
 use crate::net::if_tun::Packet;
 use crate::net::iov;
+use crate::net::ptr_ring::Entries;
 use crate::net::sched;
 use crate::net::skbuff::Copied;
 use crate::net::skbuff::SkBuff;
@@ -27,6 +28,7 @@ use crate::net::skbuff::SkBuffList;
 use crate::net::uapi;
 use crate::net::uapi::Frame;
 use crate::net::uapi::FRAME_ALIGN;
+use core::iter::once;
 use kernel::iov::IovIterDest;
 use kernel::iov::IovIterSource;
 use kernel::prelude::*;
@@ -147,48 +149,85 @@ struct Written {
 /// Why the first frame is refused, as [`rx::write`] says, and `EINVAL` for what is no frame.
 pub(super) fn write(queue: &Queue, nonblock: bool, from: &mut IovIterSource<'_>) -> Result<usize> {
     let layout = queue.layout()?;
-    let most = (from.len() / HEADER).clamp(1, MOST);
-    let mut packets = KVec::with_capacity(most, GFP_KERNEL)?;
+    if from.is_empty() {
+        return Ok(0);
+    }
+    let (written, result) = match take_first(queue, layout, nonblock, from) {
+        // There is no need of a list.
+        Ok(first) if from.is_empty() => hand_up(queue, layout, once(first)),
+        Ok(first) => write_many(queue, layout, nonblock, first, from),
+        Err(stop) => (0, Err(stop)),
+    };
+    match result {
+        Err(stop) if written == 0 => Err(stop.report(queue, layout)),
+        _ => Ok(written),
+    }
+}
+
+/// Takes a frame off what is written, when the send buffer has room.
+fn take_first(
+    queue: &Queue,
+    layout: Layout,
+    nonblock: bool,
+    from: &mut IovIterSource<'_>,
+) -> Result<Written, Stop> {
+    rx::wait_for_room(queue, layout, nonblock)?;
+    take_frame(queue, layout, from)
+}
+
+/// Writes `first` and the packets of the frames behind it. Says how many bytes of frames went.
+fn write_many(
+    queue: &Queue,
+    layout: Layout,
+    nonblock: bool,
+    first: Written,
+    from: &mut IovIterSource<'_>,
+) -> (usize, Result<(), Stop>) {
+    let most = (1 + from.len() / HEADER).min(MOST);
+    let Ok(mut packets) = KVec::with_capacity(most, GFP_KERNEL) else {
+        return (0, Err(ENOMEM.into()));
+    };
     let mut written = 0;
-    while !from.is_empty() {
-        let bad = gather(queue, layout, nonblock, from, &mut packets).err();
-        let (went, refused) = match hand_up(queue, layout, &mut packets) {
+    let mut first = Some(first);
+    loop {
+        let bad = gather(queue, layout, nonblock, first.take(), from, &mut packets).err();
+        let (went, refused) = match hand_up(queue, layout, packets.drain_all()) {
             (went, Ok(())) => (went, bad),
             (went, Err(stop)) => (went, Some(stop)),
         };
-        // No more than `from` had.
+        // No more than there was.
         written += went;
         match refused {
+            Some(stop) => return (written, Err(stop)),
+            None if from.is_empty() || sched::signal_pending() => return (written, Ok(())),
             None => {}
-            Some(_) if written > 0 => break,
-            Some(stop) => return Err(stop.report(queue, layout)),
-        }
-        if sched::signal_pending() {
-            break;
         }
     }
-    Ok(written)
 }
 
-/// Copies the packets of the next frames, as many as are handled at once.
+/// Copies the packets of the next frames, as many as are handled at once, behind the one that is
+/// there.
 ///
 /// Waits for room in the send buffer only before the first: the others are held up by it otherwise.
 fn gather(
     queue: &Queue,
     layout: Layout,
     nonblock: bool,
+    first: Option<Written>,
     from: &mut IovIterSource<'_>,
     packets: &mut KVec<Written>,
 ) -> Result<(), Stop> {
-    rx::wait_for_room(queue, layout, nonblock)?;
-    while !from.is_empty() {
-        let packet = take_frame(queue, layout, from)?;
-        packets
-            .push_within_capacity(packet)
-            .map_err(|_| Stop::from(ENOMEM))?;
-        if packets.len() == packets.capacity().min(MOST) || !rx::has_room(queue) {
-            break;
-        }
+    let mut add = |packet| -> Result<bool, Stop> {
+        let added = packets.push_within_capacity(packet);
+        added.map_err(|_| Stop::from(ENOMEM))?;
+        Ok(packets.len() == packets.capacity().min(MOST))
+    };
+    let mut full = match first {
+        Some(first) => add(first)?,
+        None => add(take_first(queue, layout, nonblock, from)?)?,
+    };
+    while !full && !from.is_empty() && rx::has_room(queue) {
+        full = add(take_frame(queue, layout, from)?)?;
     }
     Ok(())
 }
@@ -252,20 +291,13 @@ fn parse(from: &mut IovIterSource<'_>) -> Result<(usize, usize), Stop> {
 fn hand_up(
     queue: &Queue,
     layout: Layout,
-    packets: &mut KVec<Written>,
+    mut packets: impl Iterator<Item = Written>,
 ) -> (usize, Result<(), Stop>) {
-    if packets.is_empty() {
-        return (0, Ok(()));
-    }
     let user = match queue.enter_as(layout) {
         Ok(user) => user,
-        Err(e) => {
-            packets.clear();
-            return (0, Err(e.into()));
-        }
+        Err(e) => return (0, Err(e.into())),
     };
     let (mut list, mut count, mut bytes, mut size) = (SkBuffList::new(), 0, 0, 0);
-    let mut packets = packets.drain_all();
     let mut result = Ok(());
     for packet in packets.by_ref() {
         match rx::identify(packet.skb, &user, layout.flags(), packet.headers) {
@@ -334,8 +366,7 @@ fn frame_size(len: usize) -> usize {
 
 /// Packets on their way to a reader.
 struct Taken {
-    packets: [Option<Packet>; MOST],
-    count: usize,
+    packets: Entries<Packet, MOST>,
     /// Their bytes, as they are counted.
     bytes: usize,
     /// Whether some may be such as are to be cut inside of a tunnel.
@@ -367,8 +398,7 @@ fn read_all(
     to: &mut IovIterDest<'_>,
 ) -> Result<usize> {
     let mut taken = Taken {
-        packets: [const { None }; MOST],
-        count: 0,
+        packets: Entries::new(),
         bytes: 0,
         tunnel: false,
     };
@@ -379,7 +409,7 @@ fn read_all(
             Err(_) if !first => return Ok(read),
             received => received?,
         }
-        let more = taken.count == MOST;
+        let more = taken.packets.is_full();
         let (size, result) = put_all(queue, shape, &mut taken, to);
         // No more than `to` had.
         read += size;
@@ -408,8 +438,8 @@ fn receive(
             return Err(EFAULT);
         }
         take(queue, shape, room, first, taken);
-        if taken.count > 0 {
-            let count = taken.count as u32;
+        let count = taken.packets.len() as u32;
+        if count > 0 {
             user.stats.count_tx(count, taken.bytes);
             backpressure::after_take(&user.dev, queue, count, || queue.ring().is_empty());
             return Ok(());
@@ -425,23 +455,23 @@ fn receive(
 
 /// Takes the packets that fit in `room` bytes, and one that does not if it is the first.
 fn take(queue: &Queue, shape: &Shape, mut room: usize, first: bool, taken: &mut Taken) {
-    (taken.count, taken.bytes) = (0, 0);
+    taken.bytes = 0;
     let mut cut = first;
     let ring = queue.ring().lock_consumer();
-    for slot in &mut taken.packets {
+    while !taken.packets.is_full() {
         let mut len = 0;
-        *slot = ring.consume_if(|packet| {
+        let next = ring.consume_if(|packet| {
             len = packet.len();
             let size = frame_size(shape.headers + len);
             let fits = size <= room || cut;
             room = room.saturating_sub(size);
             fits
         });
-        if slot.is_none() {
+        let Some(packet) = next else {
             break;
-        }
+        };
+        let _fits = taken.packets.push(packet);
         cut = false;
-        taken.count += 1;
         taken.bytes += len;
     }
 }
@@ -459,8 +489,7 @@ fn put_all(
     to: &mut IovIterDest<'_>,
 ) -> (usize, Result) {
     let (mut read, mut size, mut result) = (SkBuffList::new(), 0, Ok(()));
-    let packets = &mut taken.packets[..taken.count];
-    for packet in packets.iter_mut().filter_map(Option::take) {
+    for packet in taken.packets.by_ref() {
         let put = match result {
             Err(EFAULT) => Err(EFAULT),
             _ => put_frame(&packet, shape, taken.tunnel, to),

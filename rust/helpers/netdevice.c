@@ -188,11 +188,15 @@ void rtun_netif_receive_skb_list(struct sk_buff *first)
 	struct sk_buff *skb, *next;
 	LIST_HEAD(list);
 
-	skb_list_walk_safe(first, skb, next) {
-		skb_mark_not_on_list(skb);
-		list_add_tail(&skb->list, &list);
-	}
 	local_bh_disable();
-	netif_receive_skb_list(&list);
+	if (first && !first->next) {
+		netif_receive_skb(first);
+	} else {
+		skb_list_walk_safe(first, skb, next) {
+			skb_mark_not_on_list(skb);
+			list_add_tail(&skb->list, &list);
+		}
+		netif_receive_skb_list(&list);
+	}
 	local_bh_enable();
 }

@@ -12,6 +12,7 @@ use crate::net::rtnl::Rtnl;
 use core::ffi::c_void;
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
+use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 use kernel::error::to_result;
 use kernel::prelude::*;
@@ -279,6 +280,85 @@ impl<T: RingEntry> Drop for Consuming<'_, T> {
     fn drop(&mut self) {
         // SAFETY: Taken in `PtrRing::lock_consumer`.
         unsafe { bindings::rtun_ptr_ring_consumer_unlock(self.0.as_raw()) };
+    }
+}
+
+/// Up to `N` entries that were taken out of a ring, the oldest first. Room for them costs nothing.
+///
+/// # Invariants
+///
+/// The pointers from `next` up to `end` are entries that this owns.
+pub(crate) struct Entries<T: RingEntry, const N: usize> {
+    ptrs: [MaybeUninit<NonNull<c_void>>; N],
+    next: usize,
+    end: usize,
+    _entries: PhantomData<T>,
+}
+
+impl<T: RingEntry, const N: usize> Entries<T, N> {
+    /// None.
+    #[inline]
+    pub(crate) fn new() -> Self {
+        Self {
+            ptrs: [MaybeUninit::uninit(); N],
+            next: 0,
+            end: 0,
+            _entries: PhantomData,
+        }
+    }
+
+    /// How many there are.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.end - self.next
+    }
+
+    /// Whether there is no room behind them.
+    #[inline]
+    pub(crate) fn is_full(&self) -> bool {
+        self.end == N
+    }
+
+    /// Adds an entry behind the others.
+    ///
+    /// # Errors
+    ///
+    /// It comes back when there is no room.
+    #[inline]
+    pub(crate) fn push(&mut self, entry: T) -> Result<(), T> {
+        match self.ptrs.get_mut(self.end) {
+            None => Err(entry),
+            Some(ptr) => {
+                ptr.write(entry.into_ptr());
+                // INVARIANT: The pointer was just written.
+                self.end += 1;
+                Ok(())
+            }
+        }
+    }
+}
+
+impl<T: RingEntry, const N: usize> Iterator for Entries<T, N> {
+    type Item = T;
+
+    /// Takes the oldest one; all room is there again when none is left.
+    #[inline]
+    fn next(&mut self) -> Option<T> {
+        if self.next == self.end {
+            (self.next, self.end) = (0, 0);
+            return None;
+        }
+        // INVARIANT: This does not own the entry any more.
+        let ptr = self.ptrs[self.next];
+        self.next += 1;
+        // SAFETY: By the type invariant.
+        Some(unsafe { T::from_ptr(ptr.assume_init()) })
+    }
+}
+
+impl<T: RingEntry, const N: usize> Drop for Entries<T, N> {
+    fn drop(&mut self) {
+        self.for_each(drop);
     }
 }
 

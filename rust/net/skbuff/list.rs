@@ -58,6 +58,10 @@ impl SkBuffList {
 
     /// Frees the packets as delivered, in bulk.
     pub(crate) fn consume(self) {
+        if self.head == self.tail {
+            // SAFETY: There is one packet, or a null pointer; it is owned, and given up.
+            return unsafe { bindings::consume_skb(self.into_raw()) };
+        }
         self.drop_with(DropReason(bindings::skb_drop_reason_SKB_CONSUMED));
     }
 
