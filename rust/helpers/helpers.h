@@ -158,6 +158,8 @@ u16 rtun_skb_get_queue_mapping(const struct sk_buff *skb);
 struct sk_buff *rtun_alloc_skb(unsigned int size);
 int rtun_skb_add_frag(struct sk_buff *skb, unsigned int len);
 size_t rtun_skb_copy_from_iter(struct sk_buff *skb, struct iov_iter *from);
+int rtun_skb_copy_to_iter(const struct sk_buff *skb, unsigned int offset,
+			  struct iov_iter *to, unsigned int len);
 int rtun_iov_iter_pieces(const struct iov_iter *iter, size_t *lens, unsigned int max);
 bool rtun_iov_iter_fits_frags(const struct iov_iter *iter, size_t skip);
 void rtun_skb_zcopy_init(struct sk_buff *skb, struct ubuf_info *uarg);

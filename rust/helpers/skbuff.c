@@ -180,6 +180,37 @@ size_t rtun_skb_copy_from_iter(struct sk_buff *skb, struct iov_iter *from)
 	return copied;
 }
 
+/*
+ * As skb_copy_datagram_iter(), for which there is room: what is in the head and in
+ * pages that are not of high memory is copied in one go each.
+ */
+int rtun_skb_copy_to_iter(const struct sk_buff *skb, unsigned int offset,
+			  struct iov_iter *to, unsigned int len)
+{
+	const struct skb_shared_info *shinfo = skb_shinfo(skb);
+	unsigned int size = skb_headlen(skb), n, i;
+	const void *data = skb->data;
+
+	if (IS_ENABLED(CONFIG_HIGHMEM) || skb_has_frag_list(skb) || !skb_frags_readable(skb))
+		return skb_copy_datagram_iter(skb, offset, to, len);
+	for (i = 0;; i++) {
+		if (offset < size) {
+			n = min(len, size - offset);
+			if (_copy_to_iter(data + offset, n, to) != n)
+				return -EFAULT;
+			offset += n;
+			len -= n;
+		}
+		if (!len)
+			return 0;
+		if (i == shinfo->nr_frags)
+			return -EFAULT;
+		offset -= size;
+		data = skb_frag_address(&shinfo->frags[i]);
+		size = skb_frag_size(&shinfo->frags[i]);
+	}
+}
+
 /* How the memory that is left of an iterator is cut in pieces. */
 int rtun_iov_iter_pieces(const struct iov_iter *iter, size_t *lens, unsigned int max)
 {

@@ -369,13 +369,13 @@ impl SkBuff {
 
     /// Copies a range of the packet that is in several pieces.
     fn copy_pieces_to(&self, offset: usize, to: &mut IovIterDest<'_>, len: usize) -> Result {
-        // SAFETY: The range is inside the packet.
+        // SAFETY: The range is inside the packet, and `to` has room for it.
         to_result(unsafe {
-            bindings::skb_copy_datagram_iter(
+            bindings::rtun_skb_copy_to_iter(
                 self.as_raw(),
-                offset as i32,
+                offset as u32,
                 to.as_raw().cast(),
-                len as i32,
+                len as u32,
             )
         })
     }
