@@ -19,7 +19,7 @@
 static bool is_watched(const char *name)
 {
 	static const char * const prefix[] = {
-		"kmalloc-", "skbuff_", "filp", "net_namespace",
+		"kmalloc-", "skbuff_", "filp", "net_namespace", "rtun",
 	};
 	size_t i;
 

@@ -10,6 +10,7 @@ use super::ioctl;
 use super::queue::Queue;
 use super::queue::QueueData;
 use super::queue::State;
+use super::queue::PROTOCOL;
 use super::rx;
 use super::tx;
 use crate::net::chardev::CharDevice;
@@ -32,7 +33,7 @@ impl CharDevice for QueueData {
     const MODE: u16 = 0o666;
 
     fn open() -> Result<ARef<Queue>> {
-        netns::with_current(|net| Queue::new(net, QueueData::new()))
+        netns::with_current(|net| Queue::new(&PROTOCOL, net, QueueData::new()))
     }
 
     fn release(queue: ARef<Queue>) {

@@ -39,17 +39,19 @@ use crate::net::chardev;
 use crate::net::notifier;
 use crate::net::rcu;
 use crate::net::rtnl_link;
+use crate::net::sock;
 use device::Device;
 use kernel::prelude::*;
 pub(crate) use queue::QueueData;
 
 /// Everything by which the kernel and its users reach the driver. Dropped from top to bottom: no
-/// new file, no device left, no notification, no memory that waits for RCU.
+/// new file, no device left, no notification, no memory that waits for RCU, no cache of sockets.
 pub(crate) struct Registrations {
     _node: chardev::Registration<QueueData>,
     _kind: rtnl_link::Registration<Device>,
     _notifier: notifier::Registration<Device>,
     _rcu: rcu::Barrier,
+    _sockets: sock::Registration<QueueData>,
 }
 
 impl Registrations {
@@ -57,10 +59,11 @@ impl Registrations {
     ///
     /// # Errors
     ///
-    /// `EINVAL` for a bad module parameter, `ENOMEM`, or `EEXIST` when something else has the link
-    /// kind.
+    /// `EINVAL` for a bad module parameter, `ENOMEM` or `ENOBUFS`, or `EEXIST` when something else
+    /// has the link kind.
     pub(crate) fn new() -> Result<Self> {
         device::max_queues()?;
+        let _sockets = queue::PROTOCOL.register()?;
         let _rcu = rcu::Barrier;
         let _notifier = notifier::Registration::new()?;
         let _kind = device::LINK_OPS.register()?;
@@ -70,6 +73,7 @@ impl Registrations {
             _kind,
             _notifier,
             _rcu,
+            _sockets,
         })
     }
 }

@@ -7,6 +7,7 @@ use super::batch::Framing;
 use super::device::Device;
 use super::flags::Flags;
 use super::headroom::Headroom;
+use super::identity;
 use super::stats::QueueStats;
 use super::vnet::VnetLayout;
 use crate::net::error::ebadfd;
@@ -16,6 +17,7 @@ use crate::net::gate::Inside;
 use crate::net::napi::Napi;
 use crate::net::netdevice::NetDevice;
 use crate::net::rtnl::RtnlCell;
+use crate::net::sock::Protocol;
 use crate::net::sock::RingSock;
 use crate::net::xdp::RxQueue;
 use kernel::prelude::*;
@@ -27,6 +29,9 @@ use kernel::sync::Arc;
 
 /// A queue: a reference-counted socket with a ring of packets that wait for their reader.
 pub(crate) type Queue = RingSock<QueueData>;
+
+/// The protocol of the queues' sockets.
+pub(super) static PROTOCOL: Protocol<QueueData> = Protocol::new(identity::NAME);
 
 /// What a queue is to its device. Changed in [`super::lifecycle`] only.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -21,6 +21,7 @@ use crate::net::rtnl::Rtnl;
 use crate::net::skbuff::SkBuff;
 use crate::net::socket;
 use crate::net::socket::SocketOps;
+use core::marker::PhantomData;
 use core::mem::offset_of;
 use core::mem::MaybeUninit;
 use core::ptr;
@@ -106,20 +107,53 @@ unsafe extern "C" fn write_space<T: Send + Sync + 'static>(sk: *mut bindings::so
     }
 }
 
-impl<T: SocketOps> RingSock<T> {
-    // No owner: a reference of the module would outlive close() by a grace period and make an
-    // unload right after it fail. The module waits with `rcu_barrier()` instead.
-    const PROTO: bindings::proto = {
+/// The protocol of a driver's sockets, for a `static`. Sockets come out of a cache of their size while
+/// it is registered.
+pub(crate) struct Protocol<T>(Opaque<bindings::proto>, PhantomData<T>);
+
+// SAFETY: The socket layer guards what it changes in the protocol.
+unsafe impl<T> Sync for Protocol<T> {}
+
+impl<T: SocketOps> Protocol<T> {
+    /// The protocol with this name, of at most 31 bytes.
+    pub(crate) const fn new(name: &'static CStr) -> Self {
+        // No owner: a reference of the module would outlive close() by a grace period and make an
+        // unload right after it fail. The module waits with `rcu_barrier()` instead.
         // SAFETY: All-zero is a protocol without operations.
         let mut proto: bindings::proto = unsafe { MaybeUninit::zeroed().assume_init() };
-        proto.obj_size = size_of::<Self>() as u32;
-        proto.name[0] = b'r';
-        proto.name[1] = b't';
-        proto.name[2] = b'u';
-        proto.name[3] = b'n';
-        proto
-    };
+        proto.obj_size = size_of::<RingSock<T>>() as u32;
+        let name = name.to_bytes_with_nul();
+        let mut n = 0;
+        while n < name.len() {
+            proto.name[n] = name[n];
+            n += 1;
+        }
+        Self(Opaque::new(proto), PhantomData)
+    }
 
+    /// Makes the cache, and the protocol known. Before there is a socket; may sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOBUFS` without memory.
+    pub(crate) fn register(&'static self) -> Result<Registration<T>> {
+        // SAFETY: The protocol is static; the registration takes it back.
+        to_result(unsafe { bindings::proto_register(self.0.get(), 1) })?;
+        Ok(Registration(self))
+    }
+}
+
+/// A registered protocol. To be dropped when the memory of the last socket is free.
+pub(crate) struct Registration<T: SocketOps>(&'static Protocol<T>);
+
+impl<T: SocketOps> Drop for Registration<T> {
+    fn drop(&mut self) {
+        // SAFETY: Registered in `Protocol::register`.
+        unsafe { bindings::proto_unregister(self.0 .0.get()) };
+    }
+}
+
+impl<T: SocketOps> RingSock<T> {
     /// Makes a socket in `net` with a ring without room. May sleep.
     ///
     /// The socket keeps `net` alive.
@@ -127,16 +161,15 @@ impl<T: SocketOps> RingSock<T> {
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn new(net: &Net, data: T) -> Result<ARef<Self>> {
-        let proto: &'static bindings::proto = const { &Self::PROTO };
+    pub(crate) fn new(proto: &'static Protocol<T>, net: &Net, data: T) -> Result<ARef<Self>> {
         let ops: &'static bindings::proto_ops = const { &socket::Adapter::<T>::TABLE };
-        // SAFETY: The namespace is valid; nothing writes to the protocol, which is not registered.
+        // SAFETY: The namespace and the protocol are valid.
         let sk = unsafe {
             bindings::sk_alloc(
                 net.as_raw(),
                 bindings::AF_UNSPEC as i32,
                 bindings::RTUN_GFP_KERNEL,
-                ptr::from_ref(proto).cast_mut(),
+                proto.0.get(),
                 0,
             )
         };
