@@ -4,6 +4,7 @@
 
 use super::backpressure;
 use super::ethtool;
+use super::filled;
 use super::filter::Filters;
 use super::flags::Flags;
 use super::flags::Mode;
@@ -119,10 +120,7 @@ impl Device {
         } else {
             1
         };
-        let mut members = KVec::with_capacity(max, GFP_KERNEL)?;
-        for _ in 0..max {
-            members.push(RcuSlot::new(), GFP_KERNEL)?;
-        }
+        let members = filled(max, RcuSlot::new)?;
         let steering = if flags.multi_queue() {
             Some(Steering::new()?)
         } else {

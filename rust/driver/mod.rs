@@ -44,6 +44,19 @@ use device::Device;
 use kernel::prelude::*;
 pub(crate) use queue::QueueData;
 
+/// `count` of what `new` makes. May sleep.
+///
+/// # Errors
+///
+/// `ENOMEM`.
+fn filled<T>(count: usize, new: impl Fn() -> T) -> Result<KVec<T>> {
+    let mut all = KVec::with_capacity(count, GFP_KERNEL)?;
+    for _ in 0..count {
+        all.push_within_capacity(new()).map_err(|_| ENOMEM)?;
+    }
+    Ok(all)
+}
+
 /// Everything by which the kernel and its users reach the driver. Dropped from top to bottom: no
 /// new file, no device left, no notification, no memory that waits for RCU, no cache of sockets.
 pub(crate) struct Registrations {

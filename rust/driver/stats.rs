@@ -10,6 +10,7 @@
 //! is closed has seen, and who still knows that queue may go on to count.
 
 use super::device::Device;
+use super::filled;
 use crate::net::error::enobufs;
 use crate::net::netdevice::NetDevice;
 use crate::net::netdevice::PerCpuTraffic;
@@ -305,12 +306,8 @@ impl Stats {
     ///
     /// `ENOMEM`.
     pub(super) fn new(max: usize) -> Result<Self> {
-        let mut queues = KVec::with_capacity(max, GFP_KERNEL)?;
-        for _ in 0..max {
-            queues.push(SetOnce::new(), GFP_KERNEL)?;
-        }
         Ok(Self {
-            queues,
+            queues: filled(max, SetOnce::new)?,
             others: Events::new(),
         })
     }

@@ -15,6 +15,7 @@
 //! its way: until it is over, the lane is looked up once more where packets are put in.
 
 use super::device::MAX_QUEUES;
+use super::filled;
 use super::flow::FlowTable;
 use crate::net::module;
 use crate::net::rcu::Settling;
@@ -88,12 +89,8 @@ fn bucket(hash: u32) -> usize {
 
 impl Table {
     fn new() -> Result<Self> {
-        let words = BUCKETS / PER_WORD;
-        let mut cells = KVec::with_capacity(words, GFP_KERNEL)?;
-        for _ in 0..words {
-            cells.push(Atomic::<u64>::new(0), GFP_KERNEL)?;
-        }
-        Ok(Self(cells))
+        let new = || Atomic::<u64>::new(0);
+        Ok(Self(filled(BUCKETS / PER_WORD, new)?))
     }
 
     #[inline]
