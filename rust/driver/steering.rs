@@ -95,7 +95,8 @@ impl Table {
 
     #[inline]
     fn get(&self, bucket: usize) -> u8 {
-        self.0[bucket / PER_WORD].load(Relaxed).to_le_bytes()[bucket % PER_WORD]
+        let shift = bucket % PER_WORD * u8::BITS as usize;
+        (self.0[bucket / PER_WORD].load(Relaxed) >> shift) as u8
     }
 
     fn snapshot(&self) -> Dealt {

@@ -18,6 +18,7 @@ use super::rx;
 use super::rx::Headers;
 use super::stats::RxDrop;
 use super::stats::TxDrop;
+use super::steering::Steering;
 use crate::net::bottom_half::Disabled;
 use crate::net::if_tun::Packet;
 use crate::net::netdevice::NetDevice;
@@ -207,15 +208,19 @@ pub(super) fn xmit(
 /// A frame that was not put into a ring, why, and for which queue to count it.
 type Refused = (XdpFrame, TxDrop, u16);
 
-/// The lane of a flow, and its hash if that matters.
+/// The lane of a frame's flow, and its hash if that matters.
+#[inline]
 pub(super) fn lane(dev: &NetDevice<Device>, frame: &XdpFrame) -> (u16, u32) {
     match dev.steering() {
         None => (0, 0),
-        Some(steering) => {
-            let hash = frame.hash_symmetric();
-            (u16::from(steering.lane(hash)), hash)
-        }
+        Some(steering) => lane_of_flow(steering, frame),
     }
+}
+
+#[inline(never)]
+fn lane_of_flow(steering: &Steering, frame: &XdpFrame) -> (u16, u32) {
+    let hash = frame.hash_symmetric();
+    (u16::from(steering.lane(hash)), hash)
 }
 
 /// Puts a frame into the ring of its flow's queue, and those behind it that are for the same one.
