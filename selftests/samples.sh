@@ -55,16 +55,17 @@ simple_tun_answers()
 		stop_simple && ! ip link show dev tun-s 2>/dev/null
 }
 
-# More than one packet at a time, so that some reads have several.
+# batch_pong_answers PROGRAM: more than one packet at a time, so that some reads have
+# several.
 batch_pong_answers()
 {
 	local line
 
-	start_pong tun-b "$samples/batch-pong" && answers_ping tun-b -s56 &&
+	start_pong tun-b "$samples/$1" && answers_ping tun-b -s56 &&
 		ping -q -f -l 50 -c 200 198.51.100.78 >/dev/null || return
 	read -r -t "$patience" -u "$out" line || return
-	[[ $line == *" packets in one read" ]] || complain "$line"
-	stop_simple
+	[[ $line == *" packets in one read" ]] || complain "$line" || return
+	stop_simple && rm "$tmp/tun-b.out" && ! ip link show dev tun-b 2>/dev/null
 }
 
 mmsg_pong_answers()
@@ -156,13 +157,15 @@ chmod 755 "$tmp"
 make_namespaces
 
 ktap_print_header
-ktap_set_plan 13
+ktap_set_plan 14
 ktap_test_result simple_tun_answers_pings simple_tun_answers
 if [[ $TUN_KIND == rtun ]]; then
-	ktap_test_result batch_pong_answers_pings batch_pong_answers
+	ktap_test_result batch_pong_answers_pings batch_pong_answers batch-pong
+	ktap_test_result batch_pong_in_rust_answers_pings batch_pong_answers batch_pong
 	ktap_test_result mmsg_pong_answers_pings mmsg_pong_answers
 else # it has neither
 	ktap_test_skip batch_pong_answers_pings
+	ktap_test_skip batch_pong_in_rust_answers_pings
 	ktap_test_skip mmsg_pong_answers_pings
 fi
 ktap_test_result persist_adds persist_adds
