@@ -287,7 +287,11 @@ static const unsigned int known_flags[] = {
 	IFF_ONE_QUEUE, IFF_VNET_HDR, IFF_MULTI_QUEUE, IFF_BACKPRESSURE,
 };
 
-/* Reported means accepted, and a known flag not reported is refused. */
+/*
+ * Reported means accepted, and a known flag not reported is refused. An in-tree driver
+ * that does not report IFF_BACKPRESSURE (before 7.3) does not know it: to it the bit is
+ * one of those that are ignored.
+ */
 TEST_F(features, reported_are_accepted)
 {
 	size_t i;
@@ -295,9 +299,10 @@ TEST_F(features, reported_are_accepted)
 	for (i = 0; i < ARRAY_SIZE(known_flags); i++) {
 		unsigned int flags = known_flags[i];
 		bool reported = (self->features & flags) == flags;
+		bool known = tun_is_rtun() || flags != IFF_BACKPRESSURE;
 		int fd = tun_create("ours", IFF_TAP | flags);
 
-		EXPECT_EQ(reported ? 0 : -EINVAL, fd < 0 ? fd : 0)
+		EXPECT_EQ(reported || !known ? 0 : -EINVAL, fd < 0 ? fd : 0)
 			TH_LOG("flags %#x", flags);
 		close(fd);
 	}
