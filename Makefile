@@ -70,7 +70,7 @@ fuzz: prepare modules selftests ## throw random calls at the module for FUZZ_TIM
 coverage: export COVERAGE := 1
 coverage: test ## run the tests and list the lines of the driver that none ran
 
-bench: prepare modules ## measure BENCH's cases on both drivers, MODE=icount or wall
+bench: prepare modules drop-in ## measure BENCH's cases on both drivers, MODE=icount or wall
 	@$(vm)/bench
 
 bench-profile: prepare modules ## show where the instructions of a case go: CASE=write-64

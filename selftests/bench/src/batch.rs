@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io::Read;
 use std::io::Write;
+use std::os::fd::OwnedFd;
 
 use anyhow::ensure;
 use anyhow::Context;
@@ -17,6 +18,7 @@ use crate::clock::Effort;
 use crate::device::Device;
 use crate::feeder::Feeder;
 use crate::frame;
+use crate::messages::Messages;
 use crate::parallel::Way;
 use crate::read;
 use crate::result::Reading;
@@ -35,17 +37,42 @@ const SIZE: usize = 64;
 const HEADER: usize = 16;
 const ALIGN: usize = 8;
 
-/// Packed batches of so many frames of 64 bytes.
+/// Which call takes many packets.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kind {
+    /// `read()` and `write()` of packed batches.
+    Packed,
+    /// `recvmmsg()` and `sendmmsg()` on the queue's socket.
+    Messages,
+}
+
+/// So many frames of 64 bytes in a call.
 pub struct Batch {
     /// Which way.
     pub way: Way,
     /// Packets a call.
     pub count: usize,
+    /// Which call.
+    pub kind: Kind,
+}
+
+/// A queue that takes many packets a call, or one.
+enum Caller<'a> {
+    /// The file.
+    Single(&'a File),
+    /// The file, with batches, and a batch.
+    Packed(&'a File, Vec<u8>),
+    /// A socket, and messages for it.
+    Messages(OwnedFd, Box<Messages>),
 }
 
 impl Case for Batch {
     fn name(&self) -> String {
-        format!("{}-{SIZE}-batch-{}", self.way.name(), self.count)
+        let kind = match self.kind {
+            Kind::Packed => "batch",
+            Kind::Messages => "mmsg",
+        };
+        format!("{}-{SIZE}-{kind}-{}", self.way.name(), self.count)
     }
 
     fn subjects(&self) -> Vec<Subject> {
@@ -56,26 +83,19 @@ impl Case for Batch {
         let setup = Setup::default();
         let device = Device::new_up(subject, &setup, ROOM, 1500)?;
         let feeder = Feeder::new(&device, &setup)?;
-        let queue = &device.queues[0];
         let frame = frame::udp(&setup, SIZE);
-        let batch = pack(&frame, self.count);
-        let packed = subject == Subject::Rtun;
+        let mut caller = self.caller(subject, &device.queues[0], &frame)?;
         let mut sum = 0.0;
 
-        if packed {
-            sys::rtun_set_batch(queue).context("RTUN_SETBATCH")?;
-        }
         // The first one is for the caches.
         for n in 0..=effort.packets / ROOM {
             if self.way == Way::Read {
                 feeder.send(&frame, ROOM)?;
             }
             let before = device.counter("rx_packets")?;
-            let (took, ()) = cost(|| match (self.way, packed) {
-                (Way::Read, true) => read_packed(queue, batch.len(), ROOM / self.count),
-                (Way::Read, false) => read::read(queue, frame.len(), ROOM),
-                (Way::Write, true) => write_packed(queue, &batch, ROOM / self.count),
-                (Way::Write, false) => write::write(queue, &frame, ROOM),
+            let (took, ()) = cost(|| match self.way {
+                Way::Read => caller.read(&frame, self.count),
+                Way::Write => caller.write(&frame, self.count),
             })?;
             let taken = device.counter("rx_packets")? - before;
             ensure!(
@@ -92,6 +112,58 @@ impl Case for Batch {
             Unit::CostPerPacket,
             sum / count as f64,
         )])
+    }
+}
+
+impl Batch {
+    fn caller<'a>(&self, subject: Subject, queue: &'a File, frame: &[u8]) -> Result<Caller<'a>> {
+        Ok(match (subject, self.kind) {
+            (Subject::Rtun, Kind::Packed) => {
+                sys::rtun_set_batch(queue).context("RTUN_SETBATCH")?;
+                Caller::Packed(queue, pack(frame, self.count))
+            }
+            (Subject::Rtun, Kind::Messages) => {
+                let socket = sys::rtun_socket(queue).context("RTUN_SOCKET")?;
+                Caller::Messages(socket, Box::new(Messages::of(frame, self.count)))
+            }
+            _ => Caller::Single(queue),
+        })
+    }
+}
+
+impl Caller<'_> {
+    /// Reads a queue of [`ROOM`] packets empty, `count` a call.
+    fn read(&mut self, frame: &[u8], count: usize) -> Result<()> {
+        match self {
+            Self::Single(queue) => read::read(queue, frame.len(), ROOM),
+            Self::Packed(queue, batch) => read_packed(queue, batch.len(), ROOM / count),
+            Self::Messages(socket, messages) => {
+                for _ in 0..ROOM / count {
+                    let got = messages.receive(socket).context("recvmmsg()")?;
+                    ensure!(got == count, "{got} packets arrived");
+                    ensure!(
+                        (0..count).all(|n| messages.len_of(n) == frame.len()),
+                        "a packet is of another size"
+                    );
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes [`ROOM`] packets, `count` a call.
+    fn write(&mut self, frame: &[u8], count: usize) -> Result<()> {
+        match self {
+            Self::Single(queue) => write::write(queue, frame, ROOM),
+            Self::Packed(queue, batch) => write_packed(queue, batch, ROOM / count),
+            Self::Messages(socket, messages) => {
+                for _ in 0..ROOM / count {
+                    let sent = messages.send(socket).context("sendmmsg()")?;
+                    ensure!(sent == count, "{sent} packets went");
+                }
+                Ok(())
+            }
+        }
     }
 }
 

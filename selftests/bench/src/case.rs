@@ -5,6 +5,7 @@
 use anyhow::Result;
 
 use crate::batch::Batch;
+use crate::batch::Kind;
 use crate::choice::Choice;
 use crate::clock::Effort;
 use crate::creation::Creation;
@@ -16,13 +17,17 @@ use crate::pingpong::PingPong;
 use crate::read::Read;
 use crate::result::Mode;
 use crate::result::Reading;
+use crate::setup::Hold;
 use crate::setup::Layer;
 use crate::setup::Setup;
 use crate::slow::Burst;
 use crate::slow::Loaded;
+use crate::slow::FQ_CODEL;
 use crate::subject::Subject;
 use crate::syscall::Syscall;
+use crate::tcp::SlowTcp;
 use crate::through::Through;
+use crate::vhost::Vhost;
 use crate::write::Write;
 use crate::xdp::Xdp;
 
@@ -123,8 +128,16 @@ pub fn all() -> Vec<Box<dyn Case>> {
     }
     for count in [1, 8, 64] {
         for way in [Way::Read, Way::Write] {
-            cases.push(Box::new(Batch { way, count }));
+            let kind = Kind::Packed;
+            cases.push(Box::new(Batch { way, count, kind }));
         }
+    }
+    for way in [Way::Read, Way::Write] {
+        let (count, kind) = (64, Kind::Messages);
+        cases.push(Box::new(Batch { way, count, kind }));
+    }
+    for way in [Way::Read, Way::Write] {
+        cases.push(Box::new(Vhost { way }));
     }
     for verdict in [Xdp::Drop, Xdp::Tx, Xdp::Redirect] {
         cases.push(Box::new(verdict));
@@ -151,15 +164,21 @@ fn whole_ways() -> Vec<Box<dyn Case>> {
         Box::new(PingPong { size: 1400 }),
     ];
 
-    for backpressure in [false, true] {
-        let setup = Setup {
-            backpressure,
-            ..Setup::default()
-        };
+    for hold in [Hold::Never, Hold::Program, Hold::Administrator] {
+        let (setup, qdisc) = (
+            Setup {
+                hold,
+                ..Setup::default()
+            },
+            FQ_CODEL,
+        );
         cases.push(Box::new(Through { setup }));
-        cases.push(Box::new(Burst { backpressure }));
-        cases.push(Box::new(Loaded { backpressure }));
+        cases.push(Box::new(Burst { hold, qdisc }));
+        cases.push(Box::new(Loaded { hold }));
+        cases.push(Box::new(SlowTcp { hold }));
     }
+    let (hold, qdisc) = (Hold::Administrator, "pfifo_fast");
+    cases.push(Box::new(Burst { hold, qdisc }));
     for queues in [1, 2, 4] {
         for way in [Way::Read, Way::Write] {
             cases.push(Box::new(Parallel { way, queues }));

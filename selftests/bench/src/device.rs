@@ -15,6 +15,7 @@ use anyhow::ensure;
 use anyhow::Context;
 use anyhow::Result;
 
+use crate::setup::Hold;
 use crate::setup::Setup;
 use crate::setup::VNET_HDR_SIZE;
 use crate::subject::Subject;
@@ -47,6 +48,9 @@ impl Device {
         };
 
         device.attach()?;
+        if setup.hold == Hold::Administrator && subject == Subject::Rtun {
+            tool("ethtool", &["--set-priv-flags", name, "backpressure", "on"])?;
+        }
         Ok(device)
     }
 
@@ -178,7 +182,7 @@ impl Device {
     }
 }
 
-/// Runs a program of iproute2.
+/// Runs a program of iproute2, or its like.
 ///
 /// # Errors
 ///

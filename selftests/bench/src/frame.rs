@@ -116,7 +116,7 @@ fn ip_header(frame: &mut Vec<u8>, layer: Layer, protocol: u8, payload: usize) {
 }
 
 /// The Internet checksum of `data`, whose length is even, on top of `sum`.
-fn checksum(data: &[u8], mut sum: u32) -> u16 {
+pub fn checksum(data: &[u8], mut sum: u32) -> u16 {
     for pair in data.chunks_exact(2) {
         sum += u32::from(u16::from_be_bytes([pair[0], pair[1]]));
     }

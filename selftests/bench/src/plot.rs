@@ -35,7 +35,7 @@ struct Bars {
     groups: &'static [(&'static str, &'static str)],
 }
 
-const BARS: [Bars; 8] = [
+const BARS: [Bars; 11] = [
     Bars {
         file: "write",
         title: "write() to a TAP: instructions a packet",
@@ -77,7 +77,7 @@ const BARS: [Bars; 8] = [
     },
     Bars {
         file: "batch",
-        title: "64 B in packed batches (tun: single calls): instructions a packet",
+        title: "64 B in batches (tun: single calls): instructions a packet",
         mode: Mode::Icount,
         groups: &[
             ("read-64-batch-1", "read 1"),
@@ -86,6 +86,17 @@ const BARS: [Bars; 8] = [
             ("write-64-batch-1", "write 1"),
             ("write-64-batch-8", "write 8"),
             ("write-64-batch-64", "write 64"),
+            ("read-64-mmsg-64", "recvmmsg 64"),
+            ("write-64-mmsg-64", "sendmmsg 64"),
+        ],
+    },
+    Bars {
+        file: "vhost",
+        title: "vhost-net in front of a queue, 64 B: instructions a packet",
+        mode: Mode::Icount,
+        groups: &[
+            ("vhost-write-64", "from the guest"),
+            ("vhost-read-64", "to the guest"),
         ],
     },
     Bars {
@@ -128,6 +139,27 @@ const BARS: [Bars; 8] = [
             ("queue attach", "attach"),
             ("queue close", "close"),
             ("queue open", "open"),
+        ],
+    },
+    Bars {
+        file: "device",
+        title: "Making and removing an interface: guest ns, one CPU",
+        mode: Mode::Icount,
+        groups: &[
+            ("device create", "create"),
+            ("device remove", "remove"),
+            ("device-multi-queue create", "create, multi-queue"),
+            ("device-multi-queue remove", "remove, multi-queue"),
+        ],
+    },
+    Bars {
+        file: "memory",
+        title: "Memory while nobody uses it: bytes",
+        mode: Mode::Icount,
+        groups: &[
+            ("queue memory", "a queue"),
+            ("device memory", "a device"),
+            ("device-multi-queue memory", "a device, multi-queue"),
         ],
     },
 ];

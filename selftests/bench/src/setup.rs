@@ -18,6 +18,30 @@ pub enum Layer {
     Tun,
 }
 
+/// Whether a full queue holds the stack back, and who says so.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Hold {
+    /// A full queue drops.
+    #[default]
+    Never,
+    /// The program, by `IFF_BACKPRESSURE`.
+    Program,
+    /// The administrator, by ethtool's private flag. The in-tree driver has none: it does
+    /// what it does by default.
+    Administrator,
+}
+
+impl Hold {
+    /// What the name of a case says of it.
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Self::Never => "",
+            Self::Program => "-backpressure",
+            Self::Administrator => "-admin",
+        }
+    }
+}
+
 /// The plain setup is a TAP with one non-blocking queue, and `IFF_NO_PI`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Setup {
@@ -27,8 +51,8 @@ pub struct Setup {
     pub vnet: bool,
     /// `IFF_NAPI`.
     pub napi: bool,
-    /// `IFF_BACKPRESSURE`.
-    pub backpressure: bool,
+    /// What a full queue does.
+    pub hold: Hold,
     /// Without `O_NONBLOCK`.
     pub blocking: bool,
     /// `IFF_MULTI_QUEUE`, for cases that have more than one.
@@ -47,7 +71,7 @@ impl Setup {
             (self.vnet, libc::IFF_VNET_HDR),
             (self.napi, libc::IFF_NAPI),
             (self.multi_queue, libc::IFF_MULTI_QUEUE),
-            (self.backpressure, IFF_BACKPRESSURE),
+            (self.hold == Hold::Program, IFF_BACKPRESSURE),
         ];
 
         for (on, flag) in chosen {
@@ -64,7 +88,7 @@ impl Setup {
             (self.layer == Layer::Tun, "-tun"),
             (self.vnet, "-vnet"),
             (self.napi, "-napi"),
-            (self.backpressure, "-backpressure"),
+            (self.hold != Hold::Never, self.hold.suffix()),
             (self.blocking, "-blocking"),
         ];
 

@@ -28,12 +28,15 @@ use crate::frame;
 use crate::result::Mode;
 use crate::result::Reading;
 use crate::result::Unit;
+use crate::setup::Hold;
 use crate::setup::Layer;
 use crate::setup::Setup;
 use crate::stats::quantile;
 use crate::subject::Subject;
 use crate::subject::DRIVERS;
 
+/// The queueing discipline of the cases whose names do not say another one.
+pub const FQ_CODEL: &str = "fq_codel";
 /// The ring is as large as it is by default.
 const ROOM: usize = 500;
 const BURST: u64 = 2000;
@@ -48,14 +51,16 @@ const LOST: Duration = Duration::from_millis(500);
 
 /// A burst of packets that is larger than the queue, again when nothing of it is left.
 pub struct Burst {
-    /// `IFF_BACKPRESSURE`.
-    pub backpressure: bool,
+    /// What a full queue does.
+    pub hold: Hold,
+    /// The queueing discipline.
+    pub qdisc: &'static str,
 }
 
 /// Round trips beside a flood of another flow, with fq_codel.
 pub struct Loaded {
-    /// `IFF_BACKPRESSURE`.
-    pub backpressure: bool,
+    /// What a full queue does.
+    pub hold: Hold,
 }
 
 /// The reader of one queue.
@@ -68,7 +73,11 @@ struct Reader<'a> {
 
 impl Case for Burst {
     fn name(&self) -> String {
-        format!("burst{}", suffix(self.backpressure))
+        let qdisc = match self.qdisc {
+            FQ_CODEL => String::new(),
+            other => format!("-{other}"),
+        };
+        format!("burst{qdisc}{}", self.hold.suffix())
     }
 
     fn subjects(&self) -> Vec<Subject> {
@@ -76,28 +85,34 @@ impl Case for Burst {
     }
 
     fn run(&self, subject: Subject, effort: Effort) -> Result<Vec<Reading>> {
-        with_reader(subject, self.backpressure, BURST_WORK, |device, reader| {
-            let socket = device.connect(BULK)?;
-            let bursts = (effort.packets as u64 / BURST).max(2);
-            let (total, ()) = cost(|| {
-                (1..=bursts).try_for_each(|n| {
-                    flood(&socket, BURST)?;
-                    all_gone(device, reader, n * BURST)
-                })
-            })?;
-            let (sent, arrived) = ((bursts * BURST) as f64, reader.bulk.load(Relaxed) as f64);
+        with_reader(
+            subject,
+            self.hold,
+            self.qdisc,
+            BURST_WORK,
+            |device, reader| {
+                let socket = device.connect(BULK)?;
+                let bursts = (effort.packets as u64 / BURST).max(2);
+                let (total, ()) = cost(|| {
+                    (1..=bursts).try_for_each(|n| {
+                        flood(&socket, BURST)?;
+                        all_gone(device, reader, n * BURST)
+                    })
+                })?;
+                let (sent, arrived) = ((bursts * BURST) as f64, reader.bulk.load(Relaxed) as f64);
 
-            Ok(vec![
-                Reading::new("lost", Unit::Percent, (sent - arrived) / sent * 100.0),
-                Reading::new("delivery", Unit::CostPerPacket, total / arrived),
-            ])
-        })
+                Ok(vec![
+                    Reading::new("lost", Unit::Percent, (sent - arrived) / sent * 100.0),
+                    Reading::new("delivery", Unit::CostPerPacket, total / arrived),
+                ])
+            },
+        )
     }
 }
 
 impl Case for Loaded {
     fn name(&self) -> String {
-        format!("loaded-fq_codel{}", suffix(self.backpressure))
+        format!("loaded-fq_codel{}", self.hold.suffix())
     }
 
     fn subjects(&self) -> Vec<Subject> {
@@ -109,52 +124,51 @@ impl Case for Loaded {
     }
 
     fn run(&self, subject: Subject, effort: Effort) -> Result<Vec<Reading>> {
-        with_reader(subject, self.backpressure, FLOOD_WORK, |device, reader| {
-            let (bulk, probe) = (device.connect(BULK)?, device.connect(PROBE)?);
-            let stop = AtomicBool::new(false);
+        with_reader(
+            subject,
+            self.hold,
+            FQ_CODEL,
+            FLOOD_WORK,
+            |device, reader| {
+                let (bulk, probe) = (device.connect(BULK)?, device.connect(PROBE)?);
+                let stop = AtomicBool::new(false);
 
-            thread::scope(|scope| {
-                let flood = scope.spawn(|| {
-                    while !stop.load(Relaxed) {
-                        flood(&bulk, 64)?;
-                    }
-                    anyhow::Ok(())
-                });
-                let readings = probe_flood(reader, &probe, effort.calls * 2);
+                thread::scope(|scope| {
+                    let flood = scope.spawn(|| {
+                        while !stop.load(Relaxed) {
+                            flood(&bulk, 64)?;
+                        }
+                        anyhow::Ok(())
+                    });
+                    let readings = probe_flood(reader, &probe, effort.calls * 2);
 
-                stop.store(true, Relaxed);
-                flood.join().expect("the flooding thread panicked")?;
-                readings
-            })
-        })
-    }
-}
-
-fn suffix(backpressure: bool) -> &'static str {
-    if backpressure {
-        "-backpressure"
-    } else {
-        ""
+                    stop.store(true, Relaxed);
+                    flood.join().expect("the flooding thread panicked")?;
+                    readings
+                })
+            },
+        )
     }
 }
 
 /// Calls `work` while a slow reader reads.
 fn with_reader<T>(
     subject: Subject,
-    backpressure: bool,
+    hold: Hold,
+    qdisc: &str,
     pace: Duration,
     work: impl FnOnce(&Device, &Reader<'_>) -> Result<T>,
 ) -> Result<T> {
     let setup = Setup {
         layer: Layer::Tun,
-        backpressure,
+        hold,
         blocking: true,
         ..Setup::default()
     };
     let device = Device::new_up(subject, &setup, ROOM, 1500)?;
 
     device.give_address()?;
-    device.set_qdisc("fq_codel")?;
+    device.set_qdisc(qdisc)?;
     let stopper = device.connect(PROBE)?;
     let reader = Reader {
         queue: &device.queues[0],

@@ -55,6 +55,54 @@ mod raw {
     }
 
     nix::ioctl_write_ptr!(set_batch, 0xd4, 1, Batch);
+    nix::ioctl_write_int_bad!(socket, nix::request_code_none!(0xd4, 3));
+
+    // <linux/vhost.h>
+
+    /// `struct vhost_memory` with one region.
+    #[repr(C)]
+    pub struct Memory {
+        pub regions: u32,
+        pub padding: u32,
+        pub guest_address: u64,
+        pub size: u64,
+        pub address: u64,
+        pub flags: u64,
+    }
+
+    /// `struct vhost_vring_state`, and `struct vhost_vring_file` with a descriptor.
+    #[repr(C)]
+    pub struct RingState {
+        pub index: u32,
+        pub value: u32,
+    }
+
+    /// `struct vhost_vring_addr`.
+    #[repr(C)]
+    pub struct RingAddress {
+        pub index: u32,
+        pub flags: u32,
+        pub descriptors: u64,
+        pub used: u64,
+        pub avail: u64,
+        pub log: u64,
+    }
+
+    const VHOST: u8 = 0xaf;
+
+    nix::ioctl_write_ptr!(vhost_set_features, VHOST, 0x00, u64);
+    nix::ioctl_none!(vhost_set_owner, VHOST, 0x01);
+    nix::ioctl_write_ptr_bad!(
+        vhost_set_memory,
+        nix::request_code_write!(VHOST, 0x03, 8),
+        Memory
+    );
+    nix::ioctl_write_ptr!(vhost_set_ring_num, VHOST, 0x10, RingState);
+    nix::ioctl_write_ptr!(vhost_set_ring_address, VHOST, 0x11, RingAddress);
+    nix::ioctl_write_ptr!(vhost_set_ring_base, VHOST, 0x12, RingState);
+    nix::ioctl_write_ptr!(vhost_set_ring_kick, VHOST, 0x20, RingState);
+    nix::ioctl_write_ptr!(vhost_set_ring_call, VHOST, 0x21, RingState);
+    nix::ioctl_write_ptr!(vhost_net_set_backend, VHOST, 0x30, RingState);
 }
 
 /// Makes an interface request that carries flags, as `TUNSETIFF` takes one.
@@ -142,6 +190,99 @@ pub fn rtun_set_batch(file: &File) -> io::Result<()> {
     Ok(())
 }
 
+/// `RTUN_SOCKET`: opens the queue of `file` as a socket.
+///
+/// # Errors
+///
+/// Those of the call; `EINVAL` or `EBADFD` if the driver has no such sockets.
+pub fn rtun_socket(file: &File) -> io::Result<OwnedFd> {
+    // SAFETY: The call takes a number.
+    let fd = unsafe { raw::socket(file.as_raw_fd(), libc::O_CLOEXEC) }?;
+
+    // SAFETY: The descriptor is new: nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Takes `vhost` over, with the guest's features, and lends it the `size` bytes at `address`,
+/// which are where a guest would see them.
+///
+/// # Errors
+///
+/// Those of the calls.
+pub fn vhost_start(vhost: &File, features: u64, address: u64, size: u64) -> io::Result<()> {
+    let fd = vhost.as_raw_fd();
+    let memory = raw::Memory {
+        regions: 1,
+        padding: 0,
+        guest_address: address,
+        size,
+        address,
+        flags: 0,
+    };
+
+    // SAFETY: The calls read what they are handed, which lives until they return. What
+    // vhost-net does with the memory it does like a program's own calls: where nothing is
+    // mapped, it fails.
+    unsafe {
+        raw::vhost_set_owner(fd)?;
+        raw::vhost_set_features(fd, &raw const features)?;
+        raw::vhost_set_memory(fd, &raw const memory)?;
+    }
+    Ok(())
+}
+
+/// A virtqueue, and what it is joined to.
+pub struct Ring {
+    /// Which one.
+    pub index: u32,
+    /// Descriptors.
+    pub size: u32,
+    /// Where they are.
+    pub descriptors: u64,
+    /// Where the ring of buffers that were given is.
+    pub avail: u64,
+    /// Where that of used ones is.
+    pub used: u64,
+    /// The eventfd that tells the device.
+    pub kick: c_int,
+    /// The one by which it tells.
+    pub call: c_int,
+    /// The queue of a tap.
+    pub backend: c_int,
+}
+
+/// Sets a virtqueue up, and starts it.
+///
+/// # Errors
+///
+/// Those of the calls.
+pub fn vhost_set_ring(vhost: &File, ring: &Ring) -> io::Result<()> {
+    let fd = vhost.as_raw_fd();
+    let state = |value| raw::RingState {
+        index: ring.index,
+        value,
+    };
+    let address = raw::RingAddress {
+        index: ring.index,
+        flags: 0,
+        descriptors: ring.descriptors,
+        used: ring.used,
+        avail: ring.avail,
+        log: 0,
+    };
+
+    // SAFETY: As in `vhost_start()`.
+    unsafe {
+        raw::vhost_set_ring_num(fd, &state(ring.size))?;
+        raw::vhost_set_ring_base(fd, &state(0))?;
+        raw::vhost_set_ring_address(fd, &raw const address)?;
+        raw::vhost_set_ring_kick(fd, &state(ring.kick as u32))?;
+        raw::vhost_set_ring_call(fd, &state(ring.call as u32))?;
+        raw::vhost_net_set_backend(fd, &state(ring.backend as u32))?;
+    }
+    Ok(())
+}
+
 /// What an option of a socket may be made of: numbers without gaps.
 ///
 /// # Safety
@@ -155,6 +296,8 @@ unsafe impl Plain for c_int {}
 unsafe impl Plain for u32 {}
 // SAFETY: It is seven numbers of the same size.
 unsafe impl Plain for libc::tpacket_req3 {}
+// SAFETY: It is two numbers of the same size.
+unsafe impl Plain for libc::linger {}
 // SAFETY: It is two numbers of eight bytes and four of four.
 unsafe impl Plain for Umem {}
 

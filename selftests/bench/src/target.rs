@@ -20,6 +20,9 @@ enum Rule {
     Across(&'static str, &'static str),
     /// The inverse of `Own`: how much more is done in the same time.
     Speedup(&'static str, &'static str),
+    /// A figure of tun's (second) as a ratio to one of rtun's: how much more rtun does in the
+    /// same time.
+    Faster(&'static str, &'static str),
     /// A figure of rtun's itself.
     Value(&'static str),
 }
@@ -51,23 +54,27 @@ impl Target {
             what,
             mode,
             limit,
-            at_least: matches!(rule, Rule::Speedup(..)),
+            at_least: matches!(rule, Rule::Speedup(..) | Rule::Faster(..)),
             rule,
         }
     }
 
     /// What the run says of it: nothing if it has no such figures.
     pub fn measured(&self, results: &Results) -> Option<Measured> {
+        use Subject::Rtun;
+        use Subject::Tun;
+
         if results.mode != self.mode {
             return None;
         }
         match self.rule {
-            Rule::Ratio(name) => results.figure(name)?.ratio(Subject::Rtun).map(plain),
+            Rule::Ratio(name) => results.figure(name)?.ratio(Rtun).map(plain),
             Rule::Worst => worst(results),
-            Rule::Own(name, base) => across(results, name, base, Subject::Rtun).map(plain),
-            Rule::Across(name, base) => across(results, name, base, Subject::Tun).map(plain),
-            Rule::Speedup(name, base) => across(results, base, name, Subject::Rtun).map(plain),
-            Rule::Value(name) => results.figure(name)?.summary(Subject::Rtun).map(plain),
+            Rule::Own(name, base) => across(results, (name, Rtun), (base, Rtun)),
+            Rule::Across(name, base) => across(results, (name, Rtun), (base, Tun)),
+            Rule::Speedup(name, base) => across(results, (base, Rtun), (name, Rtun)),
+            Rule::Faster(name, base) => across(results, (base, Tun), (name, Rtun)),
+            Rule::Value(name) => results.figure(name)?.summary(Rtun).map(plain),
         }
     }
 
@@ -91,11 +98,11 @@ fn plain(summary: Summary) -> Measured {
     }
 }
 
-/// A figure of rtun's as a ratio to another one of `subject`'s.
-fn across(results: &Results, name: &str, base: &str, subject: Subject) -> Option<Summary> {
-    let of = |name, subject| results.figure(name)?.rounds.get(&subject);
+/// A subject's figure as a ratio to another figure of some subject.
+fn across(results: &Results, value: (&str, Subject), base: (&str, Subject)) -> Option<Measured> {
+    let of = |(name, subject): (&str, Subject)| results.figure(name)?.rounds.get(&subject);
 
-    Summary::of_ratio(of(name, Subject::Rtun)?, of(base, subject)?)
+    Summary::of_ratio(of(value)?, of(base)?).map(plain)
 }
 
 /// The greatest ratio of the costs of packets, and how many are above one.
@@ -123,12 +130,15 @@ pub fn all() -> Vec<Target> {
     use Mode::Icount;
     use Mode::Wall;
     use Rule::Across;
+    use Rule::Faster;
     use Rule::Own;
     use Rule::Ratio;
     use Rule::Speedup;
     use Rule::Value;
     use Rule::Worst;
     const BURST: &str = "burst-backpressure lost";
+    const FQ_CODEL: &str = "burst-admin lost";
+    const PFIFO_FAST: &str = "burst-pfifo_fast-admin lost";
 
     vec![
         Target::new("write 64 B", Icount, 0.80, Ratio("write-64")),
@@ -138,6 +148,18 @@ pub fn all() -> Vec<Target> {
         Target::new("write GSO 64 KB", Icount, 0.95, Ratio("write-gso-vnet")),
         Target::new("read GSO 64 KB", Icount, 0.95, Ratio("read-gso-vnet")),
         Target::new("XDP drop", Icount, 0.90, Ratio("xdp-drop-64")),
+        Target::new(
+            "vhost-net to the guest",
+            Icount,
+            0.95,
+            Ratio("vhost-read-64"),
+        ),
+        Target::new(
+            "vhost-net from the guest",
+            Icount,
+            0.95,
+            Ratio("vhost-write-64"),
+        ),
         Target::new("no case is dearer", Icount, 1.00, Worst),
         Target::new(
             "read a packed batch of 64",
@@ -150,6 +172,13 @@ pub fn all() -> Vec<Target> {
             Icount,
             0.60,
             Ratio("write-64-batch-64"),
+        ),
+        Target::new("recvmmsg of 64, time", Wall, 0.75, Ratio("read-64-mmsg-64")),
+        Target::new(
+            "sendmmsg of 64, time",
+            Wall,
+            0.75,
+            Ratio("write-64-mmsg-64"),
         ),
         Target::new(
             "memory of an idle multi-queue device",
@@ -164,16 +193,52 @@ pub fn all() -> Vec<Target> {
             Own("through-64-backpressure", "through-64"),
         ),
         Target::new(
+            "cost of the administrator's backpressure, the same",
+            Icount,
+            1.02,
+            Own("through-64-admin", "through-64"),
+        ),
+        Target::new(
             "loss of bursts with backpressure, %",
             Icount,
             0.0,
             Value(BURST),
         ),
         Target::new(
+            "loss of bursts with the administrator's, fq_codel, %",
+            Icount,
+            0.0,
+            Value(FQ_CODEL),
+        ),
+        Target::new(
+            "loss of bursts with the administrator's, pfifo_fast, %",
+            Icount,
+            0.0,
+            Value(PFIFO_FAST),
+        ),
+        Target::new(
             "loss of bursts with backpressure, %",
             Wall,
             0.0,
             Value(BURST),
+        ),
+        Target::new(
+            "loss of bursts with the administrator's, fq_codel, %",
+            Wall,
+            0.0,
+            Value(FQ_CODEL),
+        ),
+        Target::new(
+            "loss of bursts with the administrator's, pfifo_fast, %",
+            Wall,
+            0.0,
+            Value(PFIFO_FAST),
+        ),
+        Target::new(
+            "goodput of TCP to a slow reader, administrator's backpressure",
+            Wall,
+            5.0,
+            Faster("tcp-slow-admin", "tcp-slow"),
         ),
         Target::new(
             "read a packed batch of 64, time",
@@ -192,6 +257,18 @@ pub fn all() -> Vec<Target> {
             Wall,
             0.20,
             Across("loaded-fq_codel-backpressure p50", "loaded-fq_codel p50"),
+        ),
+        Target::new(
+            "round trip under load, fq_codel and the administrator's",
+            Wall,
+            0.20,
+            Across("loaded-fq_codel-admin p50", "loaded-fq_codel p50"),
+        ),
+        Target::new(
+            "cost of the flood beside it",
+            Wall,
+            1.05,
+            Across("loaded-fq_codel-admin flood", "loaded-fq_codel flood"),
         ),
         Target::new(
             "two queues on two CPUs to one, written",
