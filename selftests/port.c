@@ -7,7 +7,9 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
+#include <linux/ethtool.h>
 #include <linux/if_ether.h>
+#include <linux/sockios.h>
 #include <linux/virtio_net.h>
 
 #include "port.h"
@@ -54,6 +56,21 @@ int port_up(struct port *port, bool up)
 	socklen_t len = sizeof(told);
 
 	getsockopt(port->sock, SOL_SOCKET, SO_ERROR, &told, &len);
+	return err;
+}
+
+/* How many packets may wait for those that follow. */
+int port_rx_frames(struct port *port, uint32_t n)
+{
+	struct ethtool_coalesce set = {
+		.cmd = ETHTOOL_SCOALESCE, .rx_max_coalesced_frames = n,
+	};
+	struct ifreq ifr = { .ifr_data = (char *)&set };
+	int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), err;
+
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", port->name);
+	err = tun_ioctl_ptr(sock, SIOCETHTOOL, &ifr);
+	close(sock);
 	return err;
 }
 

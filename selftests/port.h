@@ -27,6 +27,7 @@ extern const uint8_t port_peer[6];
 int port_open(struct port *port, const char *name, int flags, int queues);
 void port_close(struct port *port);
 int port_up(struct port *port, bool up);
+int port_rx_frames(struct port *port, uint32_t n);
 size_t port_head(const struct port *port);
 
 /* Packets that no protocol takes, in port->out. */

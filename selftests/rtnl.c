@@ -582,11 +582,11 @@ static void qdisc_request(struct request *req, int type, int flags, int index)
 	req->tcm.tcm_parent = TC_H_ROOT;
 }
 
-/* A byte a second, and burst of them at once: what comes then, stays. */
-int qdisc_add_slow(int index, uint32_t burst)
+/* So many bytes a second, and burst of them at once. What waits, stays. */
+int qdisc_set_rate(int index, uint32_t rate, uint32_t burst)
 {
 	struct tc_tbf_qopt tbf = {
-		.rate = { .rate = 1, .linklayer = TC_LINKLAYER_ETHERNET },
+		.rate = { .rate = rate, .linklayer = TC_LINKLAYER_ETHERNET },
 		.limit = 1 << 30,
 	};
 	struct request req;
@@ -599,6 +599,12 @@ int qdisc_add_slow(int index, uint32_t burst)
 	put(&req, TCA_TBF_BURST, &burst, sizeof(burst));
 	put_end(&req, nest);
 	return nl_ask(&req, NULL, NULL);
+}
+
+/* A byte a second: what comes after the burst, stays. */
+int qdisc_add_slow(int index, uint32_t burst)
+{
+	return qdisc_set_rate(index, 1, burst);
 }
 
 /* And what it held is dropped. */

@@ -44,6 +44,7 @@ int link_set_xdp(int index, int prog, uint32_t flags);
 int addr_add4(int index, uint32_t addr, int prefix);
 int addr_add6(int index, const uint8_t addr[16], int prefix);
 int neigh_add4(int index, uint32_t addr, const uint8_t mac[6]);
+int qdisc_set_rate(int index, uint32_t rate, uint32_t burst);
 int qdisc_add_slow(int index, uint32_t burst);
 int qdisc_delete(int index);
 

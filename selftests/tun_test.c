@@ -357,7 +357,7 @@ int wait_events(int fd, int events, int timeout_ms)
 	return ret < 0 ? -errno : pfd.revents;
 }
 
-static bool is_blocked(pid_t tid, long nr)
+static bool is_blocked(pid_t tid, long nr, char state)
 {
 	char path[64], buf[256], *end;
 
@@ -365,7 +365,7 @@ static bool is_blocked(pid_t tid, long nr)
 	if (read_file(path, buf, sizeof(buf)) < 0)
 		return false;
 	end = strrchr(buf, ')');
-	if (!end || strncmp(end, ") S", 3))
+	if (!end || strncmp(end, ") ", 2) || end[2] != state)
 		return false;
 	snprintf(path, sizeof(path), "/proc/%d/syscall", tid);
 	if (read_file(path, buf, sizeof(buf)) < 0)
@@ -373,18 +373,29 @@ static bool is_blocked(pid_t tid, long nr)
 	return strtol(buf, &end, 0) == nr && *end == ' ';
 }
 
-/* Returns when the task sleeps in the system call. Nothing announces that. */
-int wait_blocked(pid_t tid, long syscall_nr)
+static int wait_state(pid_t tid, long syscall_nr, char state)
 {
 	const struct timespec pause = { .tv_nsec = 1000000 };
 	int64_t end = now_ms() + WAIT_MS;
 
-	while (!is_blocked(tid, syscall_nr)) {
+	while (!is_blocked(tid, syscall_nr, state)) {
 		if (now_ms() > end)
 			return -ETIMEDOUT;
 		nanosleep(&pause, NULL);
 	}
 	return 0;
+}
+
+/* Returns when the task sleeps in the system call. Nothing announces that. */
+int wait_blocked(pid_t tid, long syscall_nr)
+{
+	return wait_state(tid, syscall_nr, 'S');
+}
+
+/* The same for a sleep that no signal ends. */
+int wait_blocked_hard(pid_t tid, long syscall_nr)
+{
+	return wait_state(tid, syscall_nr, 'D');
 }
 
 /* The exit status of a child, or a negative number if it was killed. */

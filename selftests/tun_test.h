@@ -83,6 +83,7 @@ int netdev_attr(const char *dev, const char *attr, char *buf, size_t size);
 /* Waits. */
 int wait_events(int fd, int events, int timeout_ms);
 int wait_blocked(pid_t tid, long syscall_nr);
+int wait_blocked_hard(pid_t tid, long syscall_nr);
 int wait_exit(pid_t pid);
 int64_t now_ms(void);
 int64_t now_ns(void);

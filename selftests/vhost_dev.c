@@ -235,7 +235,7 @@ static int vq_take(struct vq *vq, unsigned int *head)
 	}
 	used = &vq->ring.used->ring[vq->taken % VQ_SIZE];
 	*head = vq_head(vq, vq->taken + vq->lost);
-	if (used->id != *head)
+	if (used->id != *head && !vq->any_order)
 		return -EILSEQ;
 	vq->taken++;
 	return used->len;

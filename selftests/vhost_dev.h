@@ -33,6 +33,7 @@ struct vq {
 	unsigned int chain;	/* descriptors of one buffer: a power of 2 */
 	uint16_t given, taken;	/* buffers to the device, and back */
 	uint16_t lost;		/* that the device will not give back */
+	bool any_order;		/* may be that in which they come back */
 	int kick, call;
 };
 
