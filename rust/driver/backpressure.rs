@@ -22,6 +22,7 @@
 use super::device::Device;
 use super::flags::Flags;
 use super::queue::Queue;
+use crate::net::bottom_half::Disabled;
 use crate::net::if_tun::Packet;
 use crate::net::jiffies;
 use crate::net::module;
@@ -276,6 +277,9 @@ pub(super) fn after_take(
             held.moved.store(jiffies::now(), Relaxed);
             let before = held.taken.fetch_add(packets, Relaxed);
             if before.saturating_add(packets) >= dev.tx_queue_len() / 2 || is_empty() {
+                // Under the lock: a lane that finds the ring full after that is not woken by this.
+                let _bh = Disabled::new();
+                let _ring = queue.ring().lock_producer();
                 let_go(dev, queue);
             }
         }
