@@ -6,6 +6,7 @@
 //! packet is as in [`super::rx`] and [`super::tx`]; here, what many packets need is done once.
 
 use super::backpressure;
+use super::coalesce;
 use super::queue::Layout;
 use super::queue::Queue;
 use super::queue::State;
@@ -325,7 +326,10 @@ fn hand_up(
         return (size, result);
     }
     match &user.napi {
-        None => list.receive(),
+        None => {
+            coalesce::hand_up(queue);
+            list.receive();
+        }
         Some(napi) if user.state() == State::Active => napi.receive_list(list),
         Some(_) => return (0, Err(EBUSY.into())),
     }

@@ -5,6 +5,7 @@
 //! The socket and the file are two ways to one queue: the same ring, state and device. The queue
 //! ends when both are closed.
 
+use super::coalesce;
 use super::lifecycle;
 use super::queue::Queue;
 use super::queue::QueueData;
@@ -34,8 +35,8 @@ impl SockFile for QueueData {
         }
     }
 
-    fn send(queue: &Queue, from: &mut IovIterSource<'_>) -> Result<usize> {
-        rx::write(queue, true, from, None)
+    fn send(queue: &Queue, more: bool, from: &mut IovIterSource<'_>) -> Result<usize> {
+        coalesce::send(queue, true, more, from, None)
     }
 
     fn wait_to_recv(queue: &Queue, timeout: c_long) -> Result<c_long> {

@@ -45,6 +45,12 @@ impl Settings {
         }
     }
 
+    /// How many packets a queue holds back of those that more follow.
+    #[inline]
+    pub(super) fn rx_max_frames(&self) -> u32 {
+        self.rx_max_frames.load(Relaxed)
+    }
+
     /// Sets which messages are wanted (`NETIF_MSG_*`), also by TUNSETDEBUG.
     pub(super) fn set_msg_level(&self, level: u32, _rtnl: &Rtnl) {
         self.msg_level.store(level, Relaxed);
@@ -79,7 +85,7 @@ impl EthtoolOps for Device {
     }
 
     fn rx_max_frames(dev: &NetDevice<Self>) -> u32 {
-        dev.settings.rx_max_frames.load(Relaxed)
+        dev.settings.rx_max_frames()
     }
 
     fn set_rx_max_frames(dev: &NetDevice<Self>, n: u32, _rtnl: &mut Rtnl) {

@@ -15,6 +15,7 @@
 //! Lock order: RTNL, a ring's consumer lock, its producer lock, both of another ring.
 
 use super::backpressure;
+use super::coalesce;
 use super::device::Device;
 use super::queue::Bound;
 use super::queue::Queue;
@@ -274,6 +275,7 @@ pub(crate) fn device_gone(dev: &NetDevice<Device>, rtnl: &mut Rtnl) {
             continue;
         };
         if let Some(bound) = queue.gate.reap(rtnl) {
+            coalesce::end(&queue, &bound);
             end_napi(&bound, rtnl);
         }
         drop_waiting(&queue.ring().lock(), dev, member);
@@ -312,6 +314,7 @@ fn deactivate(queue: &Queue, dev: &NetDevice<Device>, rtnl: &mut Rtnl) {
     queue.wake(Events::IN | Events::OUT);
     leaving.wait();
     // Nobody gives it packets any more.
+    coalesce::hand_up(queue);
     set_napi(queue, false, rtnl);
 }
 

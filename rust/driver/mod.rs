@@ -10,6 +10,7 @@
 
 mod backpressure;
 mod batch;
+mod coalesce;
 mod descriptor;
 mod device;
 mod ethtool;

@@ -2,6 +2,7 @@
 
 //! Packets on their way from a writer to the stack.
 
+use super::coalesce;
 use super::flags::Flags;
 use super::flags::Mode;
 use super::queue::Layout;
@@ -31,11 +32,13 @@ const GOOD_COPY: usize = 128;
 const ETH_P_IP: [u8; 2] = [0x08, 0x00];
 const ETH_P_IPV6: [u8; 2] = [0x86, 0xdd];
 
-/// What is written before a packet.
+/// What is written before a packet, or said with it.
 pub(super) struct Headers {
     /// The protocol, if the program said it.
     proto: Option<[u8; 2]>,
     vnet: Option<Header>,
+    /// Whether others follow at once.
+    more: bool,
 }
 
 impl Headers {
@@ -44,6 +47,7 @@ impl Headers {
         Self {
             proto: None,
             vnet: Some(header),
+            more: false,
         }
     }
 
@@ -67,7 +71,7 @@ impl From<Error> for Refusal {
     }
 }
 
-/// Writes one packet, which is all of `from`.
+/// Writes one packet, which is all of `from`; it may be held back if `more` follow at once.
 ///
 /// # Errors
 ///
@@ -80,12 +84,13 @@ impl From<Error> for Refusal {
 pub(super) fn write(
     queue: &Queue,
     nonblock: bool,
+    more: bool,
     from: &mut IovIterSource<'_>,
     sender: Option<Sender<'_>>,
 ) -> Result<usize> {
     let layout = queue.layout()?;
     let total = from.len();
-    let headers = match take_headers(queue, layout.flags(), from) {
+    let mut headers = match take_headers(queue, layout.flags(), from) {
         Ok(headers) => headers,
         Err(Refusal::Dropped(e)) => return Err(e),
         Err(Refusal::BadHeader) => {
@@ -94,6 +99,7 @@ pub(super) fn write(
             return Err(EINVAL);
         }
     };
+    headers.more = more;
     let len = from.len();
     wait_for_room(queue, layout, nonblock)?;
     if queue.has_xdp() {
@@ -148,6 +154,7 @@ pub(super) fn accept(
     look: impl FnOnce(SkBuff) -> Option<SkBuff>,
 ) -> Result {
     let bh = Disabled::new();
+    let more = headers.more;
     let accepted = copied
         .and_then(|copied| copied.into_skb(&bh))
         .map_err(Refusal::from)
@@ -155,7 +162,7 @@ pub(super) fn accept(
     match accepted.map(look) {
         Ok(Some(mut skb)) => {
             queue.charge_if_limited(&mut skb);
-            deliver(skb, queue, user, len, &bh)
+            deliver(skb, queue, user, len, more, &bh)
         }
         Ok(None) => Ok(()),
         Err(refusal) => Err(refuse(user, refusal)),
@@ -190,6 +197,7 @@ pub(super) fn take_headers(
     let mut headers = Headers {
         proto: None,
         vnet: None,
+        more: false,
     };
     if flags.has_pi() {
         if from.len() < PI_LEN {
@@ -229,6 +237,11 @@ pub(super) fn has_room(queue: &Queue) -> bool {
 /// Waits until the send buffer has room.
 pub(super) fn wait_for_room(queue: &Queue, layout: Layout, nonblock: bool) -> Result {
     if has_room(queue) {
+        return Ok(());
+    }
+    // What is held back takes some.
+    coalesce::flush(queue);
+    if queue.has_room() {
         return Ok(());
     }
     if nonblock {
@@ -278,15 +291,24 @@ fn ip_protocol(skb: &SkBuff) -> Result<[u8; 2]> {
     }
 }
 
-/// Hands a packet of `len` bytes to the stack and notes where its flow is written.
+/// Hands a packet of `len` bytes to the stack, unless it is held back until `more` have come, and
+/// notes where its flow is written.
 ///
 /// # Errors
 ///
 /// `EBUSY` if the queue has a NAPI context and is detached.
 #[inline]
-fn deliver(mut skb: SkBuff, queue: &Queue, user: &User<'_>, len: usize, bh: &Disabled) -> Result {
+fn deliver(
+    mut skb: SkBuff,
+    queue: &Queue,
+    user: &User<'_>,
+    len: usize,
+    more: bool,
+    bh: &Disabled,
+) -> Result {
     mark(&mut skb, queue, user);
     match &user.napi {
+        None if more || !queue.holds_none() => coalesce::receive(skb, queue, user, more),
         None => skb.receive(bh),
         Some(napi) if user.state() == State::Active => napi.receive(skb),
         Some(_) => return Err(EBUSY),

@@ -3,6 +3,7 @@
 //! The queue as vhost-net uses it: a socket, and a ring out of which it takes packets by itself.
 
 use super::backpressure;
+use super::coalesce;
 use super::flags::Flags;
 use super::flags::Mode;
 use super::queue::Queue;
@@ -47,10 +48,11 @@ impl SocketOps for QueueData {
     fn send(
         queue: &Queue,
         nonblock: bool,
+        more: bool,
         from: &mut IovIterSource<'_>,
         sender: Option<Sender<'_>>,
     ) -> Result<usize> {
-        rx::write(queue, nonblock, from, sender)
+        coalesce::send(queue, nonblock, more, from, sender)
     }
 
     fn send_batch(queue: &Queue, batch: &mut Batch<'_>, bh: &Disabled) -> Result {
@@ -91,7 +93,10 @@ fn write_batch(queue: &Queue, batch: &mut Batch<'_>, bh: &Disabled) -> Result {
         return Ok(());
     }
     match &user.napi {
-        None => list.receive(),
+        None => {
+            coalesce::hand_up(queue);
+            list.receive();
+        }
         Some(napi) if user.state() == State::Active => napi.receive_list(list),
         Some(_) => {
             (0..count).for_each(|_| user.stats.events.count_rx_drop(RxDrop::DevReady));

@@ -178,6 +178,9 @@ int rtun_sk_wmem_alloc_get(const struct sock *sk);
 bool rtun_sock_want_space(struct socket *sock);
 bool rtun_sock_told_space(struct socket *sock);
 void rtun_sock_set_xdp(struct sock *sk, bool on);
+struct sk_buff *rtun_sock_hold_skb(struct sock *sk, struct sk_buff *skb, u32 most,
+				   struct sk_buff **last);
+bool rtun_sock_holds_none(const struct sock *sk);
 void rtun_sock_wake(struct socket *sock, u32 events);
 int rtun_sock_install(struct socket *sock, int flags);
 void rtun_sock_orphan_put(struct socket *sock);

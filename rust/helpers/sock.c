@@ -50,6 +50,35 @@ void rtun_sock_set_xdp(struct sock *sk, bool on)
 	sock_valbool_flag(sk, SOCK_XDP, on);
 }
 
+/*
+ * Puts skb, unless it is NULL, behind what the socket holds. When that is more than
+ * most packets the socket holds none any more: they are returned, linked by next,
+ * with the last one of them.
+ */
+struct sk_buff *rtun_sock_hold_skb(struct sock *sk, struct sk_buff *skb, u32 most,
+				   struct sk_buff **last)
+{
+	struct sk_buff_head *held = &sk->sk_write_queue;
+	struct sk_buff *first = NULL;
+
+	spin_lock_bh(&held->lock);
+	if (skb)
+		__skb_queue_tail(held, skb);
+	if (skb_queue_len(held) > most) {
+		first = skb_peek(held);
+		*last = skb_peek_tail(held);
+		(*last)->next = NULL;
+		__skb_queue_head_init(held);
+	}
+	spin_unlock_bh(&held->lock);
+	return first;
+}
+
+bool rtun_sock_holds_none(const struct sock *sk)
+{
+	return skb_queue_empty_lockless(&sk->sk_write_queue);
+}
+
 void rtun_sock_wake(struct socket *sock, u32 events)
 {
 	if (wq_has_sleeper(&sock->wq.wait))

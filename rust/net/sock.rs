@@ -19,6 +19,7 @@ use crate::net::ptr_ring::PtrRing;
 use crate::net::rcu::RcuFreed;
 use crate::net::rtnl::Rtnl;
 use crate::net::skbuff::SkBuff;
+use crate::net::skbuff::SkBuffList;
 use crate::net::socket;
 use crate::net::socket::SocketOps;
 use core::marker::PhantomData;
@@ -368,6 +369,35 @@ impl<T: Send + Sync + 'static> RingSock<T> {
         }
         // SAFETY: The packet is owned; it keeps the socket until it is freed.
         unsafe { bindings::skb_set_owner_w(skb.as_raw(), self.sk.get()) };
+    }
+
+    /// Whether no packet is held back by [`Self::hold`].
+    #[inline]
+    pub(crate) fn holds_none(&self) -> bool {
+        // SAFETY: The socket is initialised.
+        unsafe { bindings::rtun_sock_holds_none(self.sk.get()) }
+    }
+
+    /// Holds a packet back, behind those that are held already. When that makes more than `most`,
+    /// all of them come back. Any context but that of hardware interrupts.
+    pub(crate) fn hold(&self, skb: SkBuff, most: u32) -> SkBuffList {
+        self.hold_raw(skb.into_raw(), most)
+    }
+
+    /// The packets that are held back, which are the caller's from now on. Context as for
+    /// [`Self::hold`].
+    pub(crate) fn let_go(&self) -> SkBuffList {
+        self.hold_raw(ptr::null_mut(), 0)
+    }
+
+    fn hold_raw(&self, skb: *mut bindings::sk_buff, most: u32) -> SkBuffList {
+        let mut last = ptr::null_mut();
+        // SAFETY: The socket is initialised, the packet owned and given up; what comes back is
+        // nobody else's.
+        unsafe {
+            let first = bindings::rtun_sock_hold_skb(self.sk.get(), skb, most, &mut last);
+            SkBuffList::from_raw(first, last)
+        }
     }
 
     /// Sleeps until `done()` holds.

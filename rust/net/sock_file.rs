@@ -54,12 +54,12 @@ pub(crate) trait SockFile: CharDevice {
     /// `EAGAIN` if there is none.
     fn recv(queue: &RingSock<Self>, to: &mut IovIterDest<'_>, peek: bool) -> Result<usize>;
 
-    /// Sends a packet, and says how long it was.
+    /// Sends a packet, and says how long it was; `more` says that others follow at once.
     ///
     /// # Errors
     ///
     /// `EAGAIN` if there is no room for it.
-    fn send(queue: &RingSock<Self>, from: &mut IovIterSource<'_>) -> Result<usize>;
+    fn send(queue: &RingSock<Self>, more: bool, from: &mut IovIterSource<'_>) -> Result<usize>;
 
     /// Waits until [`Self::recv`] is worth a try, up to `timeout` jiffies. Says how many are left.
     fn wait_to_recv(queue: &RingSock<Self>, timeout: c_long) -> Result<c_long>;
@@ -402,10 +402,11 @@ impl<T: SockFile> End<T> {
             return Err(eopnotsupp());
         }
         let wait = msg.msg_flags & bindings::MSG_DONTWAIT == 0;
+        let more = msg.msg_flags & bindings::MSG_MORE != 0;
         // SAFETY: Who sends hands over a source.
         let from = unsafe { IovIterSource::from_raw((&raw mut msg.msg_iter).cast()) };
         loop {
-            match iov::use_up(from, |from| T::send(queue, from)) {
+            match iov::use_up(from, |from| T::send(queue, more, from)) {
                 Err(EAGAIN) if wait => timeout = T::wait_to_send(queue, timeout)?,
                 sent => return sent,
             }

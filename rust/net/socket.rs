@@ -44,11 +44,13 @@ pub(crate) trait SocketOps: Sized + Send + Sync + 'static {
         packet: Option<Packet>,
     ) -> Result<usize>;
 
-    /// Sends one packet and says how long it was; `sender` wants to hear of its memory. Process
-    /// context; waits for the buffer's room only if not `nonblock`.
+    /// Sends one packet and says how long it was; `sender` wants to hear of its memory, and `more`
+    /// says that others follow at once. Process context; waits for the buffer's room only if not
+    /// `nonblock`.
     fn send(
         queue: &RingSock<Self>,
         nonblock: bool,
+        more: bool,
         from: &mut IovIterSource<'_>,
         sender: Option<Sender<'_>>,
     ) -> Result<usize>;
@@ -191,7 +193,8 @@ impl<T: SocketOps> Adapter<T> {
         // SAFETY: Who sends hands over a source.
         let from = unsafe { IovIterSource::from_raw((&raw mut msg.msg_iter).cast()) };
         let nonblock = msg.msg_flags & bindings::MSG_DONTWAIT != 0;
-        match T::send(queue, nonblock, from, sender) {
+        let more = msg.msg_flags & bindings::MSG_MORE != 0;
+        match T::send(queue, nonblock, more, from, sender) {
             Ok(len) => len as c_int,
             Err(e) => e.to_errno(),
         }

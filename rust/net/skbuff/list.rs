@@ -7,6 +7,7 @@ use super::SkBuff;
 use crate::bindings;
 use core::mem::ManuallyDrop;
 use core::ptr;
+use core::ptr::NonNull;
 
 /// Packets in a row, linked by themselves.
 ///
@@ -24,6 +25,30 @@ impl SkBuffList {
         Self {
             head: ptr::null_mut(),
             tail: ptr::null_mut(),
+        }
+    }
+
+    /// Packets that C gives up, linked by `next`, from `head` to `tail`. None if `head` is null.
+    ///
+    /// # Safety
+    ///
+    /// The packets must be owned, and the last one have no next.
+    pub(in crate::net) unsafe fn from_raw(
+        head: *mut bindings::sk_buff,
+        tail: *mut bindings::sk_buff,
+    ) -> Self {
+        // INVARIANT: By the safety requirements.
+        Self { head, tail }
+    }
+
+    /// Takes the first packet.
+    pub(crate) fn pop(&mut self) -> Option<SkBuff> {
+        let skb = NonNull::new(self.head)?;
+        // SAFETY: The packet is the list's, and linked to the next; it is given up.
+        unsafe {
+            let next = &raw mut (*skb.as_ptr()).__bindgen_anon_1.__bindgen_anon_1.next;
+            self.head = next.replace(ptr::null_mut());
+            Some(SkBuff::from_raw(skb))
         }
     }
 
