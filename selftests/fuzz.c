@@ -25,6 +25,7 @@
 #include <unistd.h>
 #include <linux/bpf.h>
 
+#include "bpf.h"
 #include "fuzz.h"
 #include "rtnl.h"
 #include "tun_test.h"
@@ -87,6 +88,22 @@ static int load_bpf(void)
 	int fd = syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
 
 	return fd < 0 ? -errno : fd;
+}
+
+/* Each does one thing to all packets; the last one is none that there is. */
+static int load_xdp(int xdp[FUZZ_XDPS])
+{
+	static const int verdicts[FUZZ_XDPS] = {
+		XDP_PASS, XDP_DROP, XDP_TX, XDP_ABORTED, 77,
+	};
+	int i;
+
+	for (i = 0; i < FUZZ_XDPS; i++) {
+		xdp[i] = bpf_load_constant(BPF_PROG_TYPE_XDP, verdicts[i]);
+		if (xdp[i] < 0)
+			return xdp[i];
+	}
+	return 0;
 }
 
 static int ask_features(void)
@@ -162,6 +179,8 @@ static int setup(void)
 	err = err ? err : ask_features();
 	if (!err)
 		fuzz->bpf = err = load_bpf();
+	if (err >= 0)
+		err = load_xdp(fuzz->xdp);
 	return err < 0 ? err : 0;
 }
 

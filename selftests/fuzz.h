@@ -2,7 +2,7 @@
 /*
  * Calls at random, from processes of several privileges at once. What there is
  * to call is rows of tables: fuzz_ioctl.c, fuzz_data.c, fuzz_file.c,
- * fuzz_link.c. A row says how the call is made and how it may be refused.
+ * fuzz_link.c, fuzz_socket.c. A row says how the call is made and how it may be refused.
  *
  * Each step of a thread draws from its own stream, which the seed, the
  * thread's number and the step's number start: the draws of one step do not
@@ -27,6 +27,12 @@
 #define FUZZ_NAMES	6	/* devices that all know by name */
 #define FUZZ_SLOTS	12	/* descriptors that a process's threads share */
 #define FUZZ_FD_BASE	200	/* their numbers: no other file gets one */
+#define FUZZ_SOCKETS	6	/* more of them, for queues as sockets */
+#define FUZZ_SOCKET_BASE	(FUZZ_FD_BASE + FUZZ_SLOTS + 1)
+#define FUZZ_BATCHES	4	/* and for files that carry batches */
+#define FUZZ_BATCH_BASE	(FUZZ_SOCKET_BASE + FUZZ_SOCKETS)
+#define FUZZ_FD_LAST	(FUZZ_BATCH_BASE + FUZZ_BATCHES - 1)
+#define FUZZ_XDPS	5	/* programs, one for each thing to do */
 #define FUZZ_ROOM	(256 << 10)
 #define FUZZ_SPACES	2
 #define FUZZ_MAX_ROWS	128
@@ -77,7 +83,7 @@ struct fuzz_row {
 };
 
 extern const struct fuzz_row fuzz_ioctl_rows[], fuzz_data_rows[],
-	fuzz_file_rows[], fuzz_link_rows[];
+	fuzz_file_rows[], fuzz_link_rows[], fuzz_socket_rows[];
 
 /* What must hold of the call's result, beside its row. */
 enum fuzz_expect {
@@ -127,6 +133,7 @@ struct fuzz {
 	uint64_t seed;
 	unsigned int steps, features;
 	int space[FUZZ_SPACES], inbox[FUZZ_ROLES][2], bpf;
+	int xdp[FUZZ_XDPS];
 	atomic_bool stop;
 	atomic_int running, setup_error;
 	pthread_barrier_t barrier;
@@ -147,6 +154,9 @@ bool fuzz_one_in(struct fuzz_thread *t, unsigned int n);
 long fuzz_edge(struct fuzz_thread *t);
 int fuzz_fd(struct fuzz_thread *t);
 int fuzz_slot(struct fuzz_thread *t);
+int fuzz_socket_slot(struct fuzz_thread *t);
+int fuzz_batch_slot(struct fuzz_thread *t);
+int fuzz_ioctl_fd(struct fuzz_thread *t);
 void *fuzz_bad_pointer(struct fuzz_thread *t);
 
 /* The devices: what each is by its name, mostly, and its IPv4 address. */

@@ -122,7 +122,7 @@ void fuzz_close_all(struct fuzz *fuzz, enum fuzz_role role)
 {
 	while (take(fuzz, role, FUZZ_FD_BASE) >= 0)
 		;
-	close_range(FUZZ_FD_BASE, FUZZ_FD_BASE + FUZZ_SLOTS - 1, 0);
+	close_range(FUZZ_FD_BASE, FUZZ_FD_LAST, 0);
 }
 
 /* Reads that block are ended by signals, which takes time: rather few. */

@@ -81,8 +81,9 @@ static void note_ioctl(struct fuzz_thread *t, const struct fuzz_row *row,
 static long run_ioctl(struct fuzz_thread *t, const struct fuzz_row *row)
 {
 	bool compat = fuzz_one_in(t, 8);
-	int fd = fuzz_fd(t);
 	unsigned long cmd = row->cmd;
+	/* The others are the socket layer's, on a socket. */
+	int fd = _IOC_TYPE(cmd) == 'T' ? fuzz_ioctl_fd(t) : fuzz_fd(t);
 	unsigned long arg;
 	long ret;
 

@@ -192,6 +192,26 @@ static long run_attribute(struct fuzz_thread *t, const struct fuzz_row *row)
 				   link_set_u8(index, attr, value);
 }
 
+/* A program that looks at what is written, or none. */
+static long run_xdp(struct fuzz_thread *t, const struct fuzz_row *row)
+{
+	static const uint32_t modes[] = {
+		0, XDP_FLAGS_DRV_MODE, XDP_FLAGS_SKB_MODE, XDP_FLAGS_HW_MODE,
+		XDP_FLAGS_UPDATE_IF_NOEXIST, XDP_FLAGS_REPLACE,
+	};
+	int prog = fuzz_one_in(t, 2) ? -1 :
+				       t->fuzz->xdp[fuzz_pick(t, FUZZ_XDPS)];
+	uint32_t flags = modes[fuzz_one_in(t, 2) ? fuzz_pick(t, 6) : 0];
+	int index;
+
+	if (fuzz_one_in(t, 16))
+		prog = fuzz_one_in(t, 2) ? t->fuzz->bpf : fuzz_slot(t);
+	if (fuzz_one_in(t, 16))
+		flags = fuzz_edge(t);
+	index = some_link(t, "program", prog);
+	return index < 0 ? index : link_set_xdp(index, prog, flags);
+}
+
 static long run_addr(struct fuzz_thread *t, const struct fuzz_row *row)
 {
 	static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 2 };
@@ -243,6 +263,11 @@ static long run_ethtool(struct fuzz_thread *t, const struct fuzz_row *row)
 	*data = fuzz_one_in(t, 2) ? usual[fuzz_pick(t, n)] :
 				    fuzz_pick(t, 0x60);
 	data[1] = fuzz_one_in(t, 2) ? fuzz_pick(t, 2) : (uint32_t)fuzz_edge(t);
+	/* All of its values but rx-frames, the second, must be 0. */
+	if (*data == ETHTOOL_SCOALESCE && !fuzz_one_in(t, 4)) {
+		data[2] = data[1];
+		data[1] = 0;
+	}
 	fuzz_name(t, ifr.ifr_name);
 	fuzz_note(t, "%s command %#x value %#x", ifr.ifr_name, data[0],
 		  data[1]);
@@ -279,6 +304,8 @@ const struct fuzz_row fuzz_link_rows[] = {
 	LINK("link get", 6, get, ROW_NOBODY, 0),
 	LINK("link attribute", 4, attribute, ROW_ADMIN, EINVAL, ERANGE,
 	     EOPNOTSUPP),
+	LINK("link xdp", 6, xdp, ROW_ADMIN, EINVAL, EOPNOTSUPP, EBUSY, EEXIST,
+	     EBADF, EPERM, ENOMEM),
 	LINK("link ipv4", 8, addr, ROW_ADMIN, EEXIST, EINVAL, ENOBUFS),
 	LINK("ethtool", 6, ethtool, ROW_NOBODY, EFAULT, EINVAL, EOPNOTSUPP,
 	     EPERM, ETOOSMALL),

@@ -29,11 +29,15 @@ static void __attribute__((constructor)) find_rows(void)
 {
 	static const struct fuzz_row *const table[] = {
 		fuzz_ioctl_rows, fuzz_data_rows, fuzz_file_rows, fuzz_link_rows,
+		fuzz_socket_rows,
 	};
 	const struct fuzz_row *row;
-	size_t i;
+	size_t i, n = sizeof(table) / sizeof(*table);
 
-	for (i = 0; i < sizeof(table) / sizeof(*table); i++) {
+	/* The last one is what only rtun has. */
+	if (!tun_is_rtun())
+		n--;
+	for (i = 0; i < n; i++) {
 		for (row = table[i]; row->name; row++) {
 			if (rows == FUZZ_MAX_ROWS)
 				abort();
@@ -121,6 +125,25 @@ long fuzz_edge(struct fuzz_thread *t)
 int fuzz_slot(struct fuzz_thread *t)
 {
 	return FUZZ_FD_BASE + fuzz_pick(t, FUZZ_SLOTS);
+}
+
+int fuzz_socket_slot(struct fuzz_thread *t)
+{
+	return FUZZ_SOCKET_BASE + fuzz_pick(t, FUZZ_SOCKETS);
+}
+
+int fuzz_batch_slot(struct fuzz_thread *t)
+{
+	return FUZZ_BATCH_BASE + fuzz_pick(t, FUZZ_BATCHES);
+}
+
+/* The driver's ioctls work on each. */
+int fuzz_ioctl_fd(struct fuzz_thread *t)
+{
+	unsigned int n = fuzz_pick(t, 16);
+
+	return !n ? fuzz_socket_slot(t) : n == 1 ? fuzz_batch_slot(t) :
+	       fuzz_fd(t);
 }
 
 int fuzz_fd(struct fuzz_thread *t)
