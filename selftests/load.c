@@ -18,6 +18,7 @@
 #include <linux/pkt_sched.h>
 #include <linux/udp.h>
 
+#include "batch.h"
 #include "bpf.h"
 #include "load.h"
 #include "rtnl.h"
@@ -25,6 +26,7 @@
 #define NAME		"load"
 #define WAKE		MAX_QUEUES	/* in an event: not a slot */
 #define BURST		64		/* packets read from a slot at a time */
+#define READ_ROOM	2048		/* bytes of a batch */
 #define FEW		8		/* queues to read without asking */
 #define MAX_EVENTS	16
 #define STALL_MS	200
@@ -179,6 +181,7 @@ static void got(struct load *load, int slot, const uint8_t *buf, ssize_t len)
 	}
 	flow = &load->flow[mark.flow];
 	load->received++;
+	load->read[load->slot[slot].number]++;
 	if (mark.number >= flow->seen) {
 		flow->seen = mark.number + 1;
 		flow->slot = slot;
@@ -193,22 +196,42 @@ static void got(struct load *load, int slot, const uint8_t *buf, ssize_t len)
 	load->reordered++;
 }
 
+/* Reads a packet, or as many as there are and as fit: how many. */
+static int read_some(struct load *load, int slot)
+{
+	static struct batch batch;	/* there is one reader */
+	int fd = load->slot[slot].fd, n = 0, err = 0;
+	int64_t start = now_ms();
+	struct rtun_frame frame;
+	uint8_t buf[256], *packet;
+	ssize_t len;
+
+	len = load->packed ? batch_read(fd, &batch, READ_ROOM) :
+			     read_ret(fd, buf, sizeof(buf));
+	note_time(&load->slowest_read, start);
+	if (len < 0)
+		return len;
+	if (!load->packed) {
+		got(load, slot, buf, len);
+		return 1;
+	}
+	while (!(err = batch_next(&batch, &frame, &packet))) {
+		got(load, slot, packet, frame.len);
+		n++;
+	}
+	/* What is no frame. */
+	if (err != -ENODATA)
+		load->alien++;
+	return n;
+}
+
 static void drain(struct load *load, int slot)
 {
-	uint8_t buf[256];
-	int64_t start;
-	ssize_t len;
-	int n;
+	int n, ret = 0;
 
 	pthread_rwlock_rdlock(&load->slot[slot].lock);
-	for (n = 0; n < BURST && load->slot[slot].fd >= 0; n++) {
-		start = now_ms();
-		len = read_ret(load->slot[slot].fd, buf, sizeof(buf));
-		note_time(&load->slowest_read, start);
-		if (len < 0)
-			break;
-		got(load, slot, buf, len);
-	}
+	for (n = 0; n < BURST && load->slot[slot].fd >= 0 && ret >= 0; n += ret)
+		ret = read_some(load, slot);
 	pthread_rwlock_unlock(&load->slot[slot].lock);
 }
 
@@ -326,23 +349,70 @@ static int slot_watch(struct load *load, int slot)
 	return epoll_ctl(load->epoll, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
 }
 
+/* A file gets the lowest number that is free, and keeps it. */
+static int take_number(struct load *load)
+{
+	int number = 0;
+
+	while (load->taken[number])
+		number++;
+	load->taken[number] = true;
+	return number;
+}
+
+/* The queue of a file that is closed here. */
+static int as_socket(int fd)
+{
+	int sock = tun_ioctl(fd, RTUN_SOCKET, O_NONBLOCK | O_CLOEXEC);
+
+	close(fd);
+	return sock;
+}
+
 int load_open(struct load *load, int slot)
 {
 	struct load_slot *s = &load->slot[slot];
-	int err, fd = tun_open(O_NONBLOCK);
-	int64_t start = now_ns();
+	int err, number = 0, fd = tun_open(O_NONBLOCK);
+	int64_t start;
 
+	pthread_mutex_lock(&load->numbers);
+	start = now_ns();
 	err = fd < 0 ? fd : tun_set_iff(fd, NAME, load->flags);
 	load->took_ns = now_ns() - start;
-	if (err) {
+	if (!err)
+		number = take_number(load);
+	pthread_mutex_unlock(&load->numbers);
+	if (!err && load->packed)
+		err = batch_set(fd, RTUN_BATCH_V1);
+	if (!err && load->sockets)
+		err = fd = as_socket(fd);
+	if (err < 0) {
 		close(fd);
 		return err;
 	}
 	pthread_rwlock_wrlock(&s->lock);
 	s->fd = fd;
+	s->number = number;
 	s->state = SLOT_ACTIVE;
 	pthread_rwlock_unlock(&s->lock);
 	return slot_watch(load, slot);
+}
+
+/*
+ * Whoever polls a file keeps it for that moment, and may be the one to close it.
+ * Until then its number is not free.
+ */
+static void wait_closed(struct load *load)
+{
+	int64_t end = now_ms() + WAIT_MS;
+	struct link_info info;
+	int i, taken = 0;
+
+	for (i = 0; i < MAX_QUEUES; i++)
+		taken += load->taken[i];
+	while (!link_get(load->index, &info) &&
+	       info.queues + info.disabled != taken && now_ms() < end)
+		sched_yield();
 }
 
 int load_close(struct load *load, int slot)
@@ -351,9 +421,13 @@ int load_close(struct load *load, int slot)
 	int64_t start;
 
 	pthread_rwlock_wrlock(&s->lock);
+	pthread_mutex_lock(&load->numbers);
 	start = now_ns();
 	close(s->fd);
 	load->took_ns = now_ns() - start;
+	load->taken[s->number] = false;
+	wait_closed(load);
+	pthread_mutex_unlock(&load->numbers);
 	s->fd = -1;
 	s->state = SLOT_CLOSED;
 	pthread_rwlock_unlock(&s->lock);
@@ -493,12 +567,16 @@ int load_start(struct load *load, int flags, int queues, uint32_t txqlen,
 
 	memset(load, 0, sizeof(*load));
 	load->frames = flags & LOAD_FRAMES;
-	load->flags = (flags & ~LOAD_FRAMES) | IFF_NO_PI | IFF_MULTI_QUEUE;
+	load->sockets = flags & LOAD_SOCKETS;
+	load->packed = flags & LOAD_PACKED;
+	flags &= ~(LOAD_FRAMES | LOAD_SOCKETS | LOAD_PACKED);
+	load->flags = flags | IFF_NO_PI | IFF_MULTI_QUEUE;
 	load->queues = queues;
 	load->window = window;
 	load->room = window;
 	load->direct = direct;
 	pthread_mutex_init(&load->lock, NULL);
+	pthread_mutex_init(&load->numbers, NULL);
 	pthread_cond_init(&load->progress, NULL);
 	rwlock_init(&load->sending);
 	for (i = 0; i < MAX_QUEUES; i++) {

@@ -20,8 +20,12 @@
 #define LOAD_SENDERS	2
 #define LOAD_LATE	12
 
-/* A flag: the first sender's packets are XDP frames. TAP only. */
+/* Flags: the first sender's packets are XDP frames (TAP only); queues are sockets
+ * of their own (RTUN_SOCKET); a read() carries a batch.
+ */
 #define LOAD_FRAMES	(1 << 20)
+#define LOAD_SOCKETS	(1 << 21)
+#define LOAD_PACKED	(1 << 22)
 
 enum slot_state { SLOT_CLOSED, SLOT_ACTIVE, SLOT_DISABLED };
 
@@ -31,6 +35,7 @@ struct load_slot {
 	enum slot_state state;	/* under change */
 	pthread_mutex_t change;
 	int fd;
+	int number;		/* the transmit queue that it is */
 };
 
 struct load_flow {
@@ -68,6 +73,10 @@ struct load {
 	bool paused, parked;	/* the reader, under lock */
 	bool direct;		/* all senders */
 	bool frames;		/* the first sender's */
+	bool sockets, packed;
+	pthread_mutex_t numbers;	/* held while a queue gets or loses its own */
+	bool taken[MAX_QUEUES];
+	atomic_long read[MAX_QUEUES];	/* packets, by number */
 	atomic_int room;	/* of the window, at the moment */
 	atomic_bool stop_senders, stop_reader;
 	atomic_long took_ns;	/* the last call that changed a queue */

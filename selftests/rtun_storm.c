@@ -3,8 +3,8 @@
  * A storm of queues and devices that come and go.
  *
  * accounting: queues come and go under traffic in both directions, and each
- * packet is read, received or counted as dropped; in some variants something
- * else is changed meanwhile. chaos: everything at once, devices and namespaces
+ * packet is read, received or counted as dropped, for its queue as in sum; in some
+ * variants something else is changed meanwhile. chaos: everything at once, devices and namespaces
  * too. Nobody may block, and at the end nothing may be left: no reference of the
  * module, no socket, no memory.
  *
@@ -20,9 +20,11 @@
 #include <linux/if_ether.h>
 #include <linux/ip.h>
 
+#include "batch.h"
 #include "bpf.h"
 #include "kmod.h"
 #include "load.h"
+#include "qstats.h"
 #include "rtnl.h"
 #include "slab.h"
 #include "storm.h"
@@ -214,6 +216,25 @@ FIXTURE_VARIANT_ADD(accounting, backpressure)
 	.ring = 16,
 };
 
+/* Each queue by a socket of its own, the file being closed. */
+FIXTURE_VARIANT_ADD(accounting, sockets)
+{
+	.flags = IFF_TUN | LOAD_SOCKETS,
+	.also = change_sndbuf,
+};
+
+FIXTURE_VARIANT_ADD(accounting, packed)
+{
+	.flags = IFF_TAP | LOAD_PACKED,
+};
+
+FIXTURE_VARIANT_ADD(accounting, packed_napi)
+{
+	.flags = IFF_TUN | IFF_NAPI | LOAD_PACKED,
+	.also = change_length,
+	.direct = true,
+};
+
 FIXTURE_SETUP(accounting)
 {
 	ASSERT_EQ(0, ns_enter());
@@ -289,6 +310,7 @@ struct writer {
 	unsigned int random;
 	int64_t end, slowest;
 	long written, errors, refused;
+	long of_number[QUEUES];	/* of those written, by transmit queue */
 	bool limited;		/* by a send buffer */
 	int error;
 	pthread_t thread;
@@ -313,17 +335,35 @@ static bool may_refuse(const struct writer *writer, int ret)
 	       (ret == -EAGAIN && writer->limited);
 }
 
-static void write_one(struct writer *writer, struct load_slot *slot)
+/* One packet, or several in one call, of which fewer may go: how many went. */
+static int write_some(struct writer *writer, int fd)
 {
+	static struct batch batch;	/* there is one writer */
 	uint8_t packet[128];
 	size_t len = build_write(writer, packet);
+	int ret, n;
+
+	if (!writer->load->packed) {
+		ret = write_ret(fd, packet, len);
+		return ret < 0 ? ret : ret == len ? 1 : -EMSGSIZE;
+	}
+	batch.len = 0;
+	for (n = storm_random(&writer->random) % 100; n >= 0; n--)
+		batch_put(&batch, packet, len);
+	ret = batch_write(fd, &batch);
+	return ret < 0 ? ret : ret / (int)RTUN_FRAME_SIZE(len);
+}
+
+static void write_one(struct writer *writer, struct load_slot *slot)
+{
 	int64_t start = now_ms();
-	int ret = write_ret(slot->fd, packet, len);
+	int ret = write_some(writer, slot->fd);
 
 	if (now_ms() - start > writer->slowest)
 		writer->slowest = now_ms() - start;
-	if (ret == len) {
-		writer->written++;
+	if (ret >= 0) {
+		writer->written += ret;
+		writer->of_number[slot->number] += ret;
 		return;
 	}
 	if (may_refuse(writer, ret)) {
@@ -404,6 +444,30 @@ static void load_bounded(struct __test_metadata *_metadata, struct load *load)
 	EXPECT_LT(load->slowest_read, BOUND_MS);
 }
 
+/* What each queue has counted is what was read and written by it, and no drop is lost. */
+static void check_queues(struct __test_metadata *_metadata, struct load *load,
+			 const struct load_result *result,
+			 const struct writer *writer)
+{
+	struct qstats queue[QUEUES], all;
+	long sent = 0, dropped = 0;
+	int i;
+
+	ASSERT_EQ(0, qstats_device(load->index, &all));
+	ASSERT_EQ(QUEUES, qstats_queues(load->index, queue, QUEUES));
+	for (i = 0; i < QUEUES; i++) {
+		EXPECT_EQ(load->read[i], queue[i].tx_packets)
+			TH_LOG("queue %d", i);
+		EXPECT_EQ(writer->of_number[i], queue[i].rx_packets)
+			TH_LOG("queue %d", i);
+		EXPECT_EQ(0, queue[i].rx_drops);
+		sent += queue[i].tx_packets + queue[i].tx_drops;
+		dropped += queue[i].tx_drops;
+	}
+	EXPECT_EQ(result->sent, sent);
+	EXPECT_EQ(all.tx_drops, dropped);
+}
+
 /* A socket that was charged has the module until a grace period is over. */
 static int module_refs_left(void)
 {
@@ -436,6 +500,7 @@ TEST_F_TIMEOUT(accounting, every_packet, LONG_TIME)
 	storm_end(_metadata, actor, &writer);
 	ASSERT_EQ(0, load_settle(&self->load, result));
 	ASSERT_EQ(0, link_get(self->load.index, &info));
+	check_queues(_metadata, &self->load, result, &writer);
 	ASSERT_EQ(0, load_stop(&self->load));
 	load_report(&self->load, result, "rtun");
 	load_bounded(_metadata, &self->load);
