@@ -336,8 +336,7 @@ TEST_F(socket, timeout)
 TEST_F(socket, options)
 {
 	static const int refused[] = {
-		SO_RCVBUF, SO_BROADCAST, SO_MARK, SO_ZEROCOPY, SO_TIMESTAMP,
-		SO_ATTACH_FILTER, SO_BINDTODEVICE, SO_BUSY_POLL,
+		SO_BROADCAST, SO_MARK, SO_ATTACH_FILTER, SO_BINDTODEVICE,
 	};
 	int value = 20000, got = 0, one = 1;
 	socklen_t len = sizeof(got);
@@ -377,12 +376,7 @@ TEST_F(socket, what_it_is_not)
 	EXPECT_EQ(EOPNOTSUPP, errno);
 	ASSERT_EQ(0, getsockname(self->sock, (void *)&addr, &len));
 	EXPECT_EQ(sizeof(addr.sun_family), len);
-	EXPECT_EQ(-1, getpeername(self->sock, (void *)&addr, &len));
-	EXPECT_EQ(ENOTCONN, errno);
 	make_packet(self, buf, 0);
-	EXPECT_EQ(-1, sendto(self->sock, buf, LEN, 0, (void *)&addr,
-			     sizeof(addr)));
-	EXPECT_EQ(EISCONN, errno);
 	EXPECT_EQ(-EOPNOTSUPP, send_ret(self->sock, buf, LEN, MSG_OOB));
 	EXPECT_EQ(-EOPNOTSUPP, recv_ret(self->sock, buf, LEN, MSG_OOB));
 	EXPECT_EQ(-EAGAIN, recv_ret(self->sock, buf, LEN, MSG_ERRQUEUE));

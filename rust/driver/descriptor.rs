@@ -11,6 +11,7 @@ use super::queue::Queue;
 use super::queue::QueueData;
 use super::rx;
 use super::tx;
+use crate::net::if_tun::Packet;
 use crate::net::sock_file::SockFile;
 use kernel::ffi::c_long;
 use kernel::iov::IovIterDest;
@@ -27,11 +28,15 @@ impl SockFile for QueueData {
         close(&queue);
     }
 
-    fn recv(queue: &Queue, to: &mut IovIterDest<'_>, peek: bool) -> Result<usize> {
+    fn want_times(queue: &Queue, want: bool) {
+        queue.want_times(want);
+    }
+
+    fn recv(queue: &Queue, to: &mut IovIterDest<'_>, peek: bool) -> Result<(usize, Packet)> {
         if peek {
             tx::peek(queue, to)
         } else {
-            tx::read_whole(queue, true, to, None)
+            tx::take(queue, true, to, None)
         }
     }
 

@@ -138,6 +138,8 @@ pub(crate) struct QueueData {
     xdp: Atomic<bool>,
     /// Whether the device's socket filter is for this queue too.
     filtered: Atomic<bool>,
+    /// How many of its sockets want to know when packets came.
+    want_times: Atomic<i32>,
     /// How many ways there are to the queue: its file and its sockets.
     handles: Atomic<i32>,
     /// The [`Framing`] of the file, which is not that of a binding.
@@ -164,6 +166,7 @@ impl QueueData {
             in_pieces: Atomic::<bool>::new(false),
             xdp: Atomic::<bool>::new(false),
             filtered: Atomic::<bool>::new(false),
+            want_times: Atomic::<i32>::new(0),
             handles: Atomic::<i32>::new(1),
             framing: Atomic::<u32>::new(Framing::Single.into_bits()),
             member: Atomic::<u32>::new(0),
@@ -258,6 +261,18 @@ impl QueueData {
     /// Says whether packets have a fragment for each piece of the writer's memory.
     pub(super) fn set_in_pieces(&self, on: bool) {
         self.in_pieces.store(on, Relaxed);
+    }
+
+    /// Whether packets are to say when they came.
+    #[inline]
+    pub(crate) fn wants_times(&self) -> bool {
+        self.want_times.load(Relaxed) != 0
+    }
+
+    /// Packets are to say when they came, for one more who asks, or one less.
+    pub(super) fn want_times(&self, want: bool) {
+        self.want_times
+            .fetch_add(if want { 1 } else { -1 }, Relaxed);
     }
 
     /// Counts one more way to the queue, for who has one.

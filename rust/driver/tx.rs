@@ -71,7 +71,7 @@ fn prepare(
 
 /// Puts a packet that came by a transmit queue into the ring of its flow's queue.
 #[inline]
-fn put(dev: &NetDevice<Device>, txq: u16, skb: SkBuff, rcu: &rcu::Guard) -> TxStatus {
+fn put(dev: &NetDevice<Device>, txq: u16, mut skb: SkBuff, rcu: &rcu::Guard) -> TxStatus {
     let mut lane = txq;
     // A queue that leaves, or one that comes, may change what was found. Then the lock that the
     // packet waited for was released after the steering had changed: look again.
@@ -79,6 +79,9 @@ fn put(dev: &NetDevice<Device>, txq: u16, skb: SkBuff, rcu: &rcu::Guard) -> TxSt
         if let Some(queue) = dev.recipient(lane, || skb.hash_symmetric(), rcu) {
             let ring = queue.ring().lock_producer();
             if dev.is_recipient(queue, lane, || skb.hash_symmetric(), rcu) {
+                if queue.wants_times() {
+                    skb.stamp();
+                }
                 if let Err(packet) = ring.produce(Packet::Skb(skb)) {
                     drop(ring);
                     let member = u16::from(queue.member());
@@ -145,17 +148,19 @@ pub(super) fn read(
         queue.layout()?;
         return Ok(0);
     }
-    read_whole(queue, nonblock, to, taken)
+    let (len, packet) = take(queue, nonblock, to, taken)?;
+    packet.consume();
+    Ok(len)
 }
 
-/// As [`read`], but takes a packet even if there is no room.
+/// As [`read`], but takes a packet even if there is no room, and hands it over as well.
 #[inline]
-pub(super) fn read_whole(
+pub(super) fn take(
     queue: &Queue,
     nonblock: bool,
     to: &mut IovIterDest<'_>,
     taken: Option<Packet>,
-) -> Result<usize> {
+) -> Result<(usize, Packet)> {
     let layout = queue.layout()?;
     let (packet, tunnel) = match taken {
         Some(packet) => {
@@ -172,8 +177,7 @@ pub(super) fn read_whole(
             if len > room {
                 truncated(queue, layout);
             }
-            packet.consume();
-            Ok(len)
+            Ok((len, packet))
         }
         Err(e) => {
             lost(queue, layout, packet);
@@ -182,12 +186,13 @@ pub(super) fn read_whole(
     }
 }
 
-/// Lays the oldest packet out in `to` and leaves it where it is. Says how long it is, in whole.
+/// Lays the oldest packet out in `to` and leaves it where it is. Says how long it is, in whole, and
+/// hands over a copy.
 ///
 /// # Errors
 ///
 /// As [`read`], but does not wait; `EOPNOTSUPP` for a frame that an XDP program sent, `ENOMEM`.
-pub(super) fn peek(queue: &Queue, to: &mut IovIterDest<'_>) -> Result<usize> {
+pub(super) fn peek(queue: &Queue, to: &mut IovIterDest<'_>) -> Result<(usize, Packet)> {
     let layout = queue.layout()?;
     let user = queue.enter_as(layout)?;
     let tunnel = user.dev.cuts_in_tunnels();
@@ -196,8 +201,7 @@ pub(super) fn peek(queue: &Queue, to: &mut IovIterDest<'_>) -> Result<usize> {
     let packet = copied.ok_or(EAGAIN)??;
     let vnet = layout.flags().has_vnet_hdr().then(|| queue.vnet());
     let len = put_packet(&packet, layout.flags(), vnet, tunnel, to)?;
-    packet.consume();
-    Ok(len)
+    Ok((len, packet))
 }
 
 /// Counts a packet that was cut to its reader's room.

@@ -56,6 +56,11 @@ void rtun_skb_tx_timestamp(struct sk_buff *skb)
 	skb_tx_timestamp(skb);
 }
 
+void rtun_net_timestamp(struct sk_buff *skb)
+{
+	__net_timestamp(skb);
+}
+
 void rtun_skb_orphan(struct sk_buff *skb)
 {
 	skb_orphan(skb);

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
+#include <linux/errqueue.h>
+#include <linux/sched.h>
+#include <linux/skbuff.h>
+#include <net/busy_poll.h>
 #include <net/sock.h>
 
 #include "helpers.h"
@@ -112,6 +116,7 @@ void rtun_sock_orphan_put(struct socket *sock)
 
 	sock_orphan(sk);
 	sock->sk = NULL;
+	skb_queue_purge(&sk->sk_error_queue);
 	sock_put(sk);
 }
 
@@ -120,4 +125,78 @@ int rtun_copy_int_from_sockptr(int *value, sockptr_t from, unsigned int len)
 	if (len < sizeof(*value))
 		return -EINVAL;
 	return copy_from_sockptr(value, from, sizeof(*value)) ? -EFAULT : 0;
+}
+
+int rtun_sock_set_zerocopy(struct sock *sk, int on)
+{
+	if (on < 0 || on > 1)
+		return -EINVAL;
+	lock_sock(sk);
+	sock_valbool_flag(sk, SOCK_ZEROCOPY, on);
+	release_sock(sk);
+	return 0;
+}
+
+bool rtun_sock_is_zerocopy(const struct sock *sk)
+{
+	return sock_flag(sk, SOCK_ZEROCOPY);
+}
+
+/* The socket stays locked. */
+bool rtun_sock_lock_wants_times(struct sock *sk)
+{
+	lock_sock(sk);
+	return sock_flag(sk, SOCK_RCVTSTAMP) ||
+	       (READ_ONCE(sk->sk_tsflags) & SOF_TIMESTAMPING_RX_SOFTWARE);
+}
+
+unsigned long rtun_busy_loop_current_time(void)
+{
+	return busy_loop_current_time();
+}
+
+bool rtun_sk_may_busy_loop(struct sock *sk, unsigned long start)
+{
+	if (!sk_can_busy_loop(sk) || sk_busy_loop_timeout(sk, start))
+		return false;
+	cpu_relax();
+	cond_resched();
+	return true;
+}
+
+void rtun_sock_recv_timestamp(struct msghdr *msg, struct sock *sk, struct sk_buff *skb)
+{
+	/* Else it is the time at which the packet was to be sent. */
+	if (skb->tstamp_type != SKB_CLOCK_REALTIME)
+		skb_set_delivery_time(skb, 0, SKB_CLOCK_REALTIME);
+	sock_recv_timestamp(msg, sk, skb);
+}
+
+bool rtun_sock_has_error(const struct sock *sk)
+{
+	return !skb_queue_empty_lockless(&sk->sk_error_queue);
+}
+
+/* What is told has no packet: the stack has that by now. */
+void rtun_sock_tell_sent(struct sock *sk)
+{
+	u32 flags = READ_ONCE(sk->sk_tsflags);
+	struct sk_buff *skb;
+
+	if (!(flags & SOF_TIMESTAMPING_TX_SOFTWARE))
+		return;
+	skb = alloc_skb(0, GFP_KERNEL);
+	if (!skb)
+		return;
+	skb_shinfo(skb)->tx_flags = SKBTX_SW_TSTAMP;
+	if (flags & SOF_TIMESTAMPING_OPT_ID)
+		skb_shinfo(skb)->tskey = atomic_inc_return(&sk->sk_tskey) - 1;
+	__skb_tstamp_tx(skb, NULL, NULL, sk, SCM_TSTAMP_SND);
+	consume_skb(skb);
+}
+
+void rtun_msg_zerocopy_copied(struct ubuf_info *uarg)
+{
+	uarg_to_msgzc(uarg)->zerocopy = 0;
+	net_zcopy_put(uarg);
 }

@@ -28,11 +28,6 @@ pub(crate) fn eisconn() -> Error {
     Error::from_errno(-(bindings::EISCONN as kernel::ffi::c_int))
 }
 
-/// Transport endpoint is not connected. Named since 7.3.
-pub(crate) fn enotconn() -> Error {
-    Error::from_errno(-(bindings::ENOTCONN as kernel::ffi::c_int))
-}
-
 /// Protocol not available. Named since 7.3.
 pub(crate) fn enoprotoopt() -> Error {
     Error::from_errno(-(bindings::ENOPROTOOPT as kernel::ffi::c_int))

@@ -18,6 +18,7 @@ pub(crate) mod if_tun;
 pub(crate) mod ifreq;
 pub(crate) mod iov;
 pub(crate) mod jiffies;
+mod light_sock;
 pub(crate) mod module;
 pub(crate) mod napi;
 pub(crate) mod netdevice;

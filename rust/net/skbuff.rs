@@ -310,6 +310,13 @@ impl SkBuff {
         Ok(self)
     }
 
+    /// Notes that the packet has come now, for who asks its reader's socket. Any context.
+    #[cold]
+    pub(crate) fn stamp(&mut self) {
+        // SAFETY: The packet is owned.
+        unsafe { bindings::rtun_net_timestamp(self.as_raw()) };
+    }
+
     /// Tells a sender that waits for its memory that the packet was not sent.
     pub(crate) fn tx_error(&self) {
         // SAFETY: By the type invariant.

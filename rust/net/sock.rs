@@ -108,6 +108,24 @@ unsafe extern "C" fn write_space<T: Send + Sync + 'static>(sk: *mut bindings::so
     }
 }
 
+/// A protocol of this module, for sockets whose memory is `size` bytes. It has no operations, and a
+/// name of at most 31 bytes.
+///
+/// It has no owner: a reference of the module would outlive close() by a grace period and make an
+/// unload right after it fail. The module waits with `rcu_barrier()` instead.
+pub(super) const fn proto(size: usize, name: &'static CStr) -> bindings::proto {
+    // SAFETY: All-zero is a protocol without operations.
+    let mut proto: bindings::proto = unsafe { MaybeUninit::zeroed().assume_init() };
+    proto.obj_size = size as u32;
+    let name = name.to_bytes_with_nul();
+    let mut n = 0;
+    while n < name.len() {
+        proto.name[n] = name[n];
+        n += 1;
+    }
+    proto
+}
+
 /// The protocol of a driver's sockets, for a `static`. Sockets come out of a cache of their size while
 /// it is registered.
 pub(crate) struct Protocol<T>(Opaque<bindings::proto>, PhantomData<T>);
@@ -118,18 +136,10 @@ unsafe impl<T> Sync for Protocol<T> {}
 impl<T: SocketOps> Protocol<T> {
     /// The protocol with this name, of at most 31 bytes.
     pub(crate) const fn new(name: &'static CStr) -> Self {
-        // No owner: a reference of the module would outlive close() by a grace period and make an
-        // unload right after it fail. The module waits with `rcu_barrier()` instead.
-        // SAFETY: All-zero is a protocol without operations.
-        let mut proto: bindings::proto = unsafe { MaybeUninit::zeroed().assume_init() };
-        proto.obj_size = size_of::<RingSock<T>>() as u32;
-        let name = name.to_bytes_with_nul();
-        let mut n = 0;
-        while n < name.len() {
-            proto.name[n] = name[n];
-            n += 1;
-        }
-        Self(Opaque::new(proto), PhantomData)
+        Self(
+            Opaque::new(proto(size_of::<RingSock<T>>(), name)),
+            PhantomData,
+        )
     }
 
     /// Makes the cache, and the protocol known. Before there is a socket; may sleep.

@@ -5,20 +5,23 @@
 //! C headers: [`include/linux/net.h`](srctree/include/linux/net.h),
 //! [`include/net/sock.h`](srctree/include/net/sock.h)
 //!
-//! Such a socket has a light `struct sock`, for what a program sets on it (timeouts), and leads to
-//! the ring and the wait queue of another. Control data comes from programs here, and is ignored.
+//! Such a socket has a light `struct sock`, for what a program sets on it and is told besides
+//! packets, and leads to the ring and the wait queue of another. It is as if connected to an unnamed
+//! peer. Control data that is sent comes from programs here, and is ignored.
 
 use crate::bindings;
 use crate::net::chardev::CharDevice;
 use crate::net::chardev::Ioctl;
 use crate::net::error::eisconn;
 use crate::net::error::enoprotoopt;
-use crate::net::error::enotconn;
 use crate::net::error::eopnotsupp;
+use crate::net::if_tun::Packet;
 use crate::net::iov;
+use crate::net::light_sock::LightSock;
 use crate::net::module::this_module;
+use crate::net::poll::Events;
+use crate::net::sock;
 use crate::net::sock::RingSock;
-use core::mem::MaybeUninit;
 use core::ptr;
 use core::ptr::NonNull;
 use kernel::error::to_result;
@@ -31,7 +34,8 @@ use kernel::iov::IovIterSource;
 use kernel::prelude::*;
 use kernel::seq_file::SeqFile;
 use kernel::sync::aref::ARef;
-use kernel::types::Opaque;
+use kernel::sync::atomic::Atomic;
+use kernel::sync::atomic::Relaxed;
 
 /// Tells the socket layer to go on with what every socket can do. `include/linux/errno.h`.
 const ENOIOCTLCMD: c_int = 515;
@@ -47,12 +51,19 @@ pub(crate) trait SockFile: CharDevice {
     /// There is one less. May sleep.
     fn closed(queue: ARef<RingSock<Self>>);
 
-    /// Receives a packet, or looks at it and leaves it there. Says how long it is, in whole.
+    /// Packets are to say when they came, for one more who asks, or one less.
+    fn want_times(queue: &RingSock<Self>, want: bool);
+
+    /// Receives a packet, or a copy of it that leaves it there. Says how long it is, in whole.
     ///
     /// # Errors
     ///
     /// `EAGAIN` if there is none.
-    fn recv(queue: &RingSock<Self>, to: &mut IovIterDest<'_>, peek: bool) -> Result<usize>;
+    fn recv(
+        queue: &RingSock<Self>,
+        to: &mut IovIterDest<'_>,
+        peek: bool,
+    ) -> Result<(usize, Packet)>;
 
     /// Sends a packet, and says how long it was; `more` says that others follow at once.
     ///
@@ -72,8 +83,11 @@ pub(crate) trait SockFile: CharDevice {
 #[repr(C)]
 struct End<T: SockFile> {
     // First, so that the socket layer's pointer is a pointer to the whole.
-    sk: Opaque<bindings::sock>,
+    sk: LightSock,
     queue: ARef<RingSock<T>>,
+    /// Whether the queue was told that this one wants to know when packets came. Changed with the
+    /// socket locked.
+    wants_times: Atomic<bool>,
     // It names the module, whose address is no constant.
     ops: KBox<bindings::proto_ops>,
 }
@@ -116,7 +130,9 @@ pub(crate) fn open<T: SockFile>(queue: &RingSock<T>, flags: u32) -> Result<c_int
         (*sock).type_ = bindings::sock_type_SOCK_DGRAM as i16;
         bindings::sock_init_data_uid(sock, sk.as_ptr(), bindings::rtun_current_fsuid());
         (*sk.as_ptr()).sk_sndbuf = queue.sndbuf();
+        (*sk.as_ptr()).sk_error_report = Some(End::<T>::error_report);
         (&raw mut (*end).queue).write(queue.into());
+        (&raw mut (*end).wants_times).write(Atomic::<bool>::new(false));
         (*sock).ops = &raw const *ops;
         (&raw mut (*end).ops).write(ops);
         bindings::__module_get(this_module());
@@ -127,16 +143,7 @@ pub(crate) fn open<T: SockFile>(queue: &RingSock<T>, flags: u32) -> Result<c_int
 }
 
 impl<T: SockFile> End<T> {
-    const PROTO: bindings::proto = {
-        // SAFETY: All-zero is a protocol without operations.
-        let mut proto: bindings::proto = unsafe { MaybeUninit::zeroed().assume_init() };
-        proto.obj_size = size_of::<Self>() as u32;
-        proto.name[0] = b'r';
-        proto.name[1] = b't';
-        proto.name[2] = b'u';
-        proto.name[3] = b'n';
-        proto
-    };
+    const PROTO: bindings::proto = sock::proto(size_of::<Self>(), c"rtun");
 
     fn table() -> bindings::proto_ops {
         bindings::proto_ops {
@@ -163,6 +170,16 @@ impl<T: SockFile> End<T> {
         }
     }
 
+    /// The light socket of a socket.
+    ///
+    /// # Safety
+    ///
+    /// `sock` must be a socket of [`open`] that is not released while the result lives.
+    unsafe fn of<'a>(sock: *mut bindings::socket) -> &'a Self {
+        // SAFETY: By the safety requirements.
+        unsafe { &*(*sock).sk.cast::<Self>() }
+    }
+
     /// The queue of a socket.
     ///
     /// # Safety
@@ -170,7 +187,18 @@ impl<T: SockFile> End<T> {
     /// `sock` must be a socket of [`open`] that is not released while the result lives.
     unsafe fn queue<'a>(sock: *mut bindings::socket) -> &'a RingSock<T> {
         // SAFETY: By the safety requirements: the light socket has a reference.
-        unsafe { &(*(*sock).sk.cast::<Self>()).queue }
+        unsafe { &Self::of(sock).queue }
+    }
+
+    /// `sk_error_report`: something is on the error queue. It is who sends or receives by the
+    /// socket that puts and takes it.
+    ///
+    /// # Safety
+    ///
+    /// `sk` must be the first field of an `End<T>` that is in use.
+    unsafe extern "C" fn error_report(sk: *mut bindings::sock) {
+        // SAFETY: By the safety requirements.
+        unsafe { (*sk.cast::<Self>()).queue.wake(Events::ERR) };
     }
 
     /// # Safety
@@ -182,6 +210,9 @@ impl<T: SockFile> End<T> {
             let end = (*sock).sk.cast::<Self>();
             let queue = ptr::read(&raw const (*end).queue);
             let ops = ptr::read(&raw const (*end).ops);
+            if (*end).wants_times.load(Relaxed) {
+                T::want_times(&queue, false);
+            }
             bindings::rtun_sock_orphan_put(sock);
             T::closed(queue);
             drop(ops);
@@ -189,8 +220,7 @@ impl<T: SockFile> End<T> {
         0
     }
 
-    /// An unnamed address of the family that has such: runtimes ask for one before they take a
-    /// descriptor as a datagram socket.
+    /// The address of both ends.
     ///
     /// # Safety
     ///
@@ -198,14 +228,45 @@ impl<T: SockFile> End<T> {
     unsafe extern "C" fn getname(
         _sock: *mut bindings::socket,
         addr: *mut bindings::sockaddr,
-        peer: c_int,
+        _peer: c_int,
     ) -> c_int {
-        if peer != 0 {
-            return enotconn().to_errno();
-        }
+        // SAFETY: By the safety requirements.
+        unsafe { Self::put_unnamed(addr) }
+    }
+
+    /// Lays out an unnamed address of the family that has such, and says how long it is. Runtimes
+    /// ask for one before they take a descriptor as a datagram socket.
+    ///
+    /// # Safety
+    ///
+    /// `addr` must have room for an address.
+    unsafe fn put_unnamed(addr: *mut bindings::sockaddr) -> c_int {
         // SAFETY: By the safety requirements.
         unsafe { (&raw mut (*addr).sa_family).write(bindings::AF_UNIX as u16) };
         size_of::<u16>() as c_int
+    }
+
+    /// Whether a message is for the peer, which has no name: an address of the family without a
+    /// path, or with an empty one as some runtimes make of it.
+    ///
+    /// # Safety
+    ///
+    /// `msg` must be a message that is being sent.
+    unsafe fn is_to_peer(msg: *const bindings::msghdr) -> bool {
+        // SAFETY: By the safety requirements; the socket layer has copied the address.
+        let (name, len) = unsafe { ((*msg).msg_name.cast::<u8>(), (*msg).msg_namelen) };
+        if name.is_null() || len == 0 {
+            return true;
+        }
+        let [first, second] = (bindings::AF_UNIX as u16).to_ne_bytes();
+        match usize::try_from(len) {
+            Ok(len @ 2..=3) => {
+                // SAFETY: As above.
+                let bytes = unsafe { core::slice::from_raw_parts(name, len) };
+                bytes.starts_with(&[first, second]) && bytes[2..].iter().all(|byte| *byte == 0)
+            }
+            _ => false,
+        }
     }
 
     /// # Safety
@@ -218,12 +279,16 @@ impl<T: SockFile> End<T> {
     ) -> bindings::__poll_t {
         // SAFETY: By the safety requirements. The wait queue is the queue's, which the socket keeps
         // for longer than anybody polls it.
-        let queue = unsafe {
-            let queue = Self::queue(sock);
-            bindings::rtun_poll_wait(file, queue.wait_queue(), table);
-            queue
+        let this = unsafe {
+            let this = Self::of(sock);
+            bindings::rtun_poll_wait(file, this.queue.wait_queue(), table);
+            this
         };
-        T::poll(queue).into_raw()
+        let events = T::poll(&this.queue);
+        if this.sk.has_error() {
+            return (events | Events::ERR).into_raw();
+        }
+        events.into_raw()
     }
 
     /// # Safety
@@ -277,47 +342,58 @@ impl<T: SockFile> End<T> {
         if level != bindings::SOL_SOCKET as c_int {
             return enoprotoopt().to_errno();
         }
+        // SAFETY: By the safety requirements.
+        let this = unsafe { Self::of(sock) };
+        // SAFETY: As above.
+        let number = || unsafe { int_from(value, len) };
         match name as u32 {
             bindings::SO_RCVTIMEO_OLD
             | bindings::SO_RCVTIMEO_NEW
             | bindings::SO_SNDTIMEO_OLD
-            | bindings::SO_SNDTIMEO_NEW => {
+            | bindings::SO_SNDTIMEO_NEW
+            | bindings::SO_RCVBUF
+            | bindings::SO_RCVBUFFORCE
+            | bindings::SO_BUSY_POLL => {
                 // SAFETY: By the safety requirements; the light socket takes what it is told.
                 unsafe { bindings::sock_setsockopt(sock, level, name, value, len) }
             }
-            bindings::SO_SNDBUF | bindings::SO_SNDBUFFORCE => {
-                // SAFETY: By the safety requirements.
-                match unsafe { Self::set_sndbuf(sock, value, len) } {
-                    Ok(()) => 0,
-                    Err(e) => e.to_errno(),
-                }
+            bindings::SO_TIMESTAMP_OLD
+            | bindings::SO_TIMESTAMP_NEW
+            | bindings::SO_TIMESTAMPNS_OLD
+            | bindings::SO_TIMESTAMPNS_NEW
+            | bindings::SO_TIMESTAMPING_OLD
+            | bindings::SO_TIMESTAMPING_NEW => {
+                // SAFETY: As above.
+                let ret = unsafe { bindings::sock_setsockopt(sock, level, name, value, len) };
+                this.update_wants_times();
+                ret
             }
+            bindings::SO_SNDBUF | bindings::SO_SNDBUFFORCE => {
+                to_errno(number().and_then(|size| this.set_sndbuf(size)))
+            }
+            bindings::SO_ZEROCOPY => to_errno(number().and_then(|on| this.sk.set_zerocopy(on))),
             // What would be taken and do nothing.
             _ => eopnotsupp().to_errno(),
         }
     }
 
+    /// Tells the queue whether packets are to say when they came, if that is new.
+    fn update_wants_times(&self) {
+        self.sk.with_wants_times(|want| {
+            if self.wants_times.load(Relaxed) != want {
+                self.wants_times.store(want, Relaxed);
+                T::want_times(&self.queue, want);
+            }
+        });
+    }
+
     /// Sets the send buffer of the queue, which is not doubled.
-    ///
-    /// # Safety
-    ///
-    /// As [`Self::setsockopt`].
-    unsafe fn set_sndbuf(
-        sock: *mut bindings::socket,
-        value: bindings::sockptr_t,
-        len: c_uint,
-    ) -> Result {
-        let mut size = 0;
-        // SAFETY: By the safety requirements.
-        to_result(unsafe { bindings::rtun_copy_int_from_sockptr(&mut size, value, len) })?;
+    fn set_sndbuf(&self, size: c_int) -> Result {
         if size <= 0 {
             return Err(EINVAL);
         }
-        // SAFETY: By the safety requirements; a racy write of a word, for who asks.
-        unsafe {
-            (&raw mut (*(*sock).sk).sk_sndbuf).write_volatile(size);
-            Self::queue(sock).set_sndbuf(size);
-        }
+        self.sk.set_sndbuf(size);
+        self.queue.set_sndbuf(size);
         Ok(())
     }
 
@@ -327,50 +403,69 @@ impl<T: SockFile> End<T> {
     unsafe extern "C" fn recvmsg(
         sock: *mut bindings::socket,
         msg: *mut bindings::msghdr,
-        _len: usize,
+        len: usize,
         flags: c_int,
     ) -> c_int {
         // SAFETY: By the safety requirements.
-        let (queue, msg, timeout) =
-            unsafe { (Self::queue(sock), &mut *msg, (*(*sock).sk).sk_rcvtimeo) };
-        match Self::receive(queue, msg, timeout, flags as u32) {
+        let this = unsafe { Self::of(sock) };
+        let flags = flags as u32;
+        if flags & bindings::MSG_OOB != 0 {
+            return eopnotsupp().to_errno();
+        }
+        if flags & bindings::MSG_ERRQUEUE != 0 {
+            let len = len.min(c_int::MAX as usize) as c_int;
+            // SAFETY: By the safety requirements.
+            return unsafe { this.sk.recv_error(msg, len) };
+        }
+        // SAFETY: By the safety requirements.
+        match unsafe { this.receive(msg, flags) } {
             Ok(len) => len as c_int,
             Err(e) => e.to_errno(),
         }
     }
 
-    fn receive(
-        queue: &RingSock<T>,
-        msg: &mut bindings::msghdr,
-        mut timeout: c_long,
-        flags: u32,
-    ) -> Result<usize> {
-        if flags & bindings::MSG_OOB != 0 {
-            return Err(eopnotsupp());
-        }
-        // Nothing ever comes in there.
-        if flags & bindings::MSG_ERRQUEUE != 0 {
-            return Err(EAGAIN);
-        }
-        // SAFETY: Who receives hands over a destination.
-        let to = unsafe { IovIterDest::from_raw((&raw mut msg.msg_iter).cast()) };
+    /// # Safety
+    ///
+    /// `msg` must be a message that is being received.
+    unsafe fn receive(&self, msg: *mut bindings::msghdr, flags: u32) -> Result<usize> {
+        // SAFETY: By the safety requirements: who receives hands over a destination.
+        let to = unsafe { IovIterDest::from_raw((&raw mut (*msg).msg_iter).cast()) };
         let room = to.len();
-        let wait = flags & bindings::MSG_DONTWAIT == 0;
-        let got = loop {
-            match T::recv(queue, to, flags & bindings::MSG_PEEK != 0) {
-                Err(EAGAIN) if wait => timeout = T::wait_to_recv(queue, timeout)?,
-                got => break got?,
+        let (len, mut packet) = self.take(to, flags)?;
+        // SAFETY: By the safety requirements. None of it is the destination.
+        unsafe {
+            self.sk.put_time(msg, &mut packet);
+            if !(*msg).msg_name.is_null() {
+                (*msg).msg_namelen = Self::put_unnamed((*msg).msg_name.cast());
             }
-        };
-        if got <= room {
-            return Ok(got);
+            if len > room {
+                (*msg).msg_flags |= bindings::MSG_TRUNC;
+            }
         }
-        msg.msg_flags |= bindings::MSG_TRUNC;
-        Ok(if flags & bindings::MSG_TRUNC != 0 {
-            got
-        } else {
-            room
-        })
+        packet.consume();
+        if flags & bindings::MSG_TRUNC != 0 {
+            return Ok(len);
+        }
+        Ok(len.min(room))
+    }
+
+    /// Takes a packet, or a copy of it, and waits for one as the socket and `flags` say.
+    fn take(&self, to: &mut IovIterDest<'_>, flags: u32) -> Result<(usize, Packet)> {
+        let wait = flags & bindings::MSG_DONTWAIT == 0;
+        let peek = flags & bindings::MSG_PEEK != 0;
+        let mut timeout = self.sk.rcvtimeo();
+        let mut start = None;
+        loop {
+            match T::recv(&self.queue, to, peek) {
+                Err(EAGAIN) if wait => {
+                    let start = *start.get_or_insert_with(LightSock::busy_time);
+                    if !self.sk.may_look_again(start) {
+                        timeout = T::wait_to_recv(&self.queue, timeout)?;
+                    }
+                }
+                got => return got,
+            }
+        }
     }
 
     /// # Safety
@@ -382,34 +477,67 @@ impl<T: SockFile> End<T> {
         _len: usize,
     ) -> c_int {
         // SAFETY: By the safety requirements.
-        let (queue, msg, timeout) =
-            unsafe { (Self::queue(sock), &mut *msg, (*(*sock).sk).sk_sndtimeo) };
-        match Self::transmit(queue, msg, timeout) {
+        match unsafe { Self::of(sock).transmit(msg) } {
             Ok(len) => len as c_int,
             Err(e) => e.to_errno(),
         }
     }
 
-    fn transmit(
-        queue: &RingSock<T>,
-        msg: &mut bindings::msghdr,
-        mut timeout: c_long,
-    ) -> Result<usize> {
-        if !msg.msg_name.is_null() && msg.msg_namelen > 0 {
+    /// # Safety
+    ///
+    /// `msg` must be a message that is being sent.
+    unsafe fn transmit(&self, msg: *mut bindings::msghdr) -> Result<usize> {
+        // SAFETY: By the safety requirements: who sends hands over a source.
+        let (is_to_peer, flags, from) = unsafe {
+            let from = IovIterSource::from_raw((&raw mut (*msg).msg_iter).cast());
+            (Self::is_to_peer(msg), (*msg).msg_flags, from)
+        };
+        if !is_to_peer {
             return Err(eisconn());
         }
-        if msg.msg_flags & bindings::MSG_OOB != 0 {
+        if flags & bindings::MSG_OOB != 0 {
             return Err(eopnotsupp());
         }
-        let wait = msg.msg_flags & bindings::MSG_DONTWAIT == 0;
-        let more = msg.msg_flags & bindings::MSG_MORE != 0;
-        // SAFETY: Who sends hands over a source.
-        let from = unsafe { IovIterSource::from_raw((&raw mut msg.msg_iter).cast()) };
+        let notice = self.sk.begin_zerocopy(flags)?;
+        let sent = self.give(from, flags)?;
+        if let Some(notice) = notice {
+            notice.give();
+        }
+        self.sk.tell_sent();
+        Ok(sent)
+    }
+
+    /// Sends a packet, and waits for room if it may.
+    fn give(&self, from: &mut IovIterSource<'_>, flags: u32) -> Result<usize> {
+        let wait = flags & bindings::MSG_DONTWAIT == 0;
+        let more = flags & bindings::MSG_MORE != 0;
+        let mut timeout = self.sk.sndtimeo();
         loop {
-            match iov::use_up(from, |from| T::send(queue, more, from)) {
-                Err(EAGAIN) if wait => timeout = T::wait_to_send(queue, timeout)?,
+            match iov::use_up(from, |from| T::send(&self.queue, more, from)) {
+                Err(EAGAIN) if wait => timeout = T::wait_to_send(&self.queue, timeout)?,
                 sent => return sent,
             }
         }
     }
+}
+
+/// The number that an option is set to.
+///
+/// # Errors
+///
+/// `EINVAL` if it is too short, `EFAULT`.
+///
+/// # Safety
+///
+/// `value` must be what the socket layer was given, of `len` bytes.
+unsafe fn int_from(value: bindings::sockptr_t, len: c_uint) -> Result<c_int> {
+    let mut number = 0;
+    // SAFETY: By the safety requirements.
+    to_result(unsafe { bindings::rtun_copy_int_from_sockptr(&mut number, value, len) })?;
+    Ok(number)
+}
+
+/// What C is told.
+fn to_errno(result: Result) -> c_int {
+    result.map_or_else(|e| e.to_errno(), |()| 0)
 }
