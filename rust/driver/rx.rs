@@ -80,7 +80,7 @@ impl From<Error> for Refusal {
 /// has a NAPI context and is detached, `EAGAIN` if it would have to wait for room in the send
 /// buffer, `ERESTARTSYS` upon a signal while it waits, `EFAULT`, and `ENOMEM`, `ENOBUFS` or
 /// `EMSGSIZE` without a buffer that is large enough.
-#[inline]
+#[inline(always)]
 pub(super) fn write(
     queue: &Queue,
     nonblock: bool,
@@ -110,10 +110,9 @@ pub(super) fn write(
     }
     // User memory is read outside of the queue: it may take any time.
     let headroom = queue.headroom.get();
-    let head = copied_bytes(&headers);
-    let in_place = sender.is_some() && !queue.in_pieces() && zerocopy::fits(from, head);
+    let in_place = sender.is_some() && can_stay(queue, &headers, from);
     let copied = if in_place {
-        SkBuff::from_sender(from, head, headroom, queue).map(Copied::Skb)
+        SkBuff::from_sender(from, copied_bytes(&headers), headroom, queue).map(Copied::Skb)
     } else {
         copy(queue, from, headroom)
     };
@@ -130,8 +129,13 @@ pub(super) fn write(
     Ok(total)
 }
 
+/// Whether most of a packet may stay in its sender's memory.
+fn can_stay(queue: &Queue, headers: &Headers, from: &mut IovIterSource<'_>) -> bool {
+    !queue.in_pieces() && zerocopy::fits(from, copied_bytes(headers))
+}
+
 /// Copies a packet, which is all of `from`, after `headroom` bytes.
-#[inline]
+#[inline(always)]
 pub(super) fn copy(queue: &Queue, from: &mut IovIterSource<'_>, headroom: usize) -> Result<Copied> {
     let len = from.len();
     if queue.in_pieces() {
@@ -143,7 +147,7 @@ pub(super) fn copy(queue: &Queue, from: &mut IovIterSource<'_>, headroom: usize)
 
 /// Takes a packet of `len` written bytes, or counts why it was none. What `look` keeps, goes no
 /// further.
-#[inline]
+#[inline(always)]
 pub(super) fn accept(
     copied: Result<Copied>,
     queue: &Queue,
@@ -189,7 +193,27 @@ fn copied_bytes(headers: &Headers) -> usize {
 }
 
 /// Takes what comes before the packet.
+#[inline(always)]
 pub(super) fn take_headers(
+    queue: &Queue,
+    flags: Flags,
+    from: &mut IovIterSource<'_>,
+) -> Result<Headers, Refusal> {
+    if flags.has_pi() || flags.has_vnet_hdr() {
+        return take_some_headers(queue, flags, from);
+    }
+    if flags.mode() == Mode::Tap && from.len() < ETH_HLEN {
+        return Err(EINVAL.into());
+    }
+    Ok(Headers {
+        proto: None,
+        vnet: None,
+    })
+}
+
+/// As [`take_headers`], when there are any.
+#[inline(never)]
+fn take_some_headers(
     queue: &Queue,
     flags: Flags,
     from: &mut IovIterSource<'_>,
@@ -235,10 +259,17 @@ pub(super) fn has_room(queue: &Queue) -> bool {
 }
 
 /// Waits until the send buffer has room.
+#[inline]
 pub(super) fn wait_for_room(queue: &Queue, layout: Layout, nonblock: bool) -> Result {
     if has_room(queue) {
         return Ok(());
     }
+    wait(queue, layout, nonblock)
+}
+
+/// Waits for the send buffer, which had no room just now.
+#[cold]
+fn wait(queue: &Queue, layout: Layout, nonblock: bool) -> Result {
     // What is held back takes some.
     coalesce::flush(queue);
     if queue.has_room() {
@@ -252,7 +283,7 @@ pub(super) fn wait_for_room(queue: &Queue, layout: Layout, nonblock: bool) -> Re
 }
 
 /// Gives a packet its device and protocol, if it can be received.
-#[inline]
+#[inline(always)]
 pub(super) fn identify(
     mut skb: SkBuff,
     user: &User<'_>,
@@ -269,7 +300,7 @@ pub(super) fn identify(
         }
         Mode::Tap => skb.came_from_ethernet(&user.dev)?,
     }
-    if let Some(vnet) = headers.vnet {
+    if let Some(vnet) = &headers.vnet {
         vnet.apply(&mut skb).map_err(|_| Refusal::BadHeader)?;
     }
     if flags.mode() == Mode::Tap {
@@ -323,11 +354,17 @@ pub(super) fn mark(skb: &mut SkBuff, queue: &Queue, user: &User<'_>) {
     if user.state() != State::Active {
         return;
     }
-    let dev = &user.dev;
     skb.record_rx_queue(u16::from(queue.member()));
-    if let (2.., Some(steering), false) =
-        (dev.active(), dev.steering(), dev.steering_program.is_set())
-    {
+    if user.dev.active() > 1 {
+        learn(skb, queue, user);
+    }
+}
+
+/// Notes on which queue the flow of a packet came, unless a program steers.
+#[inline(never)]
+fn learn(skb: &SkBuff, queue: &Queue, user: &User<'_>) {
+    let dev = &user.dev;
+    if let (Some(steering), false) = (dev.steering(), dev.steering_program.is_set()) {
         steering.learn(skb.hash_symmetric(), queue.member());
     }
 }

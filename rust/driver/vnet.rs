@@ -228,6 +228,7 @@ impl Header {
     /// # Errors
     ///
     /// `EINVAL` for a header that does not fit the packet, or that says what there is not.
+    #[inline(never)]
     pub(super) fn apply(&self, skb: &mut SkBuff) -> Result {
         skb.apply_vnet_hdr(&self.hdr, self.layout.has_tunnel(), self.layout.order())
     }

@@ -166,6 +166,7 @@ bool rtun_iov_iter_fits_frags(const struct iov_iter *iter, size_t skip);
 void rtun_skb_zcopy_init(struct sk_buff *skb, struct ubuf_info *uarg);
 void rtun_ubuf_copied(struct ubuf_info *uarg);
 struct page_frag *rtun_current_task_frag(void);
+bool rtun_page_frag_refill(unsigned int size, struct page_frag *frag);
 void *rtun_page_address(struct page *page);
 void rtun_get_page(struct page *page);
 

@@ -255,6 +255,19 @@ struct page_frag *rtun_current_task_frag(void)
 	return &current->task_frag;
 }
 
+/* Most often there is room, and no need of a call. */
+bool rtun_page_frag_refill(unsigned int size, struct page_frag *frag)
+{
+	if (likely(frag->page)) {
+		/* Nobody else has a piece of it any more. */
+		if (page_ref_count(frag->page) == 1)
+			frag->offset = 0;
+		if (likely(frag->offset + size <= frag->size))
+			return true;
+	}
+	return skb_page_frag_refill(size, frag, GFP_KERNEL);
+}
+
 void *rtun_page_address(struct page *page)
 {
 	return page_address(page);

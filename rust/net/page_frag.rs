@@ -34,7 +34,7 @@ impl Piece {
     /// # Errors
     ///
     /// `EFAULT` when user memory can not be read, `ENOMEM`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn from_iter(
         from: &mut IovIterSource<'_>,
         len: usize,
@@ -121,18 +121,17 @@ struct Filled {
 }
 
 /// Copies a packet as [`Piece::from_iter`] says.
-#[inline]
+#[inline(always)]
 fn copy(from: &mut IovIterSource<'_>, len: usize, pad: usize) -> Result<Option<Filled>> {
     let Some(size) = size_for(pad, len) else {
         return Ok(None);
     };
     // SAFETY: The fragment belongs to the current task, which is in process context.
     let frag = unsafe { &mut *bindings::rtun_current_task_frag() };
-    frag.offset = frag
-        .offset
-        .next_multiple_of(bindings::RTUN_SMP_CACHE_BYTES as u32);
+    // No page is so large that this would overflow.
+    frag.offset = frag.offset.wrapping_add(ALIGN as u32 - 1) & !(ALIGN as u32 - 1);
     // SAFETY: The fragment is valid.
-    if !unsafe { bindings::skb_page_frag_refill(size as u32, frag, bindings::RTUN_GFP_KERNEL) } {
+    if !unsafe { bindings::rtun_page_frag_refill(size as u32, frag) } {
         return Err(ENOMEM);
     }
     // SAFETY: The page is mapped, and the refill left at least `size` bytes at `offset`, in which
@@ -159,7 +158,7 @@ unsafe fn take(frag: *mut bindings::page_frag, size: usize) {
     // SAFETY: By the safety requirements.
     unsafe {
         bindings::rtun_get_page((*frag).page);
-        (*frag).offset += size as u32;
+        (*frag).offset = (*frag).offset.wrapping_add(size as u32);
     }
 }
 
@@ -216,12 +215,16 @@ impl Drop for Loan {
     }
 }
 
+/// Bytes to which pieces and their parts are aligned.
+const ALIGN: usize = bindings::RTUN_SMP_CACHE_BYTES;
+
+/// Bytes that a piece of one page has for a packet and the room in front of it.
+const MOST: usize = (bindings::RTUN_PAGE_SIZE - bindings::RTUN_SHINFO_SIZE) / ALIGN * ALIGN;
+
 /// Bytes of a piece that holds `len` bytes of packet after `pad`, or `None` when they do not fit
 /// in a page.
 #[inline]
 fn size_for(pad: usize, len: usize) -> Option<usize> {
-    let align = bindings::RTUN_SMP_CACHE_BYTES;
-    let size = len.checked_add(pad)?.checked_next_multiple_of(align)?;
-    let size = size.checked_add(bindings::RTUN_SHINFO_SIZE)?;
-    (size <= bindings::RTUN_PAGE_SIZE).then_some(size)
+    let used = len.checked_add(pad).filter(|used| *used <= MOST)?;
+    Some(used.next_multiple_of(ALIGN) + bindings::RTUN_SHINFO_SIZE)
 }

@@ -31,6 +31,7 @@ impl Copied {
     ///
     /// `EFAULT` when user memory can not be read, `ENOMEM` or `ENOBUFS` without memory,
     /// `EMSGSIZE` for more than a packet's fragments can hold.
+    #[inline]
     pub(crate) fn from_iter(
         from: &mut IovIterSource<'_>,
         len: usize,
@@ -50,6 +51,7 @@ impl Copied {
     ///
     /// `EMSGSIZE` for more pieces or bytes than a packet can have, `EINVAL` for a piece that is
     /// empty or larger than a page, `ENOMEM`, `EFAULT`.
+    #[inline(never)]
     pub(crate) fn from_pieces(
         from: &mut IovIterSource<'_>,
         len: usize,
@@ -103,6 +105,7 @@ impl Copied {
     }
 
     /// Builds a packet that is larger than a page.
+    #[inline(never)]
     fn in_frags(from: &mut IovIterSource<'_>, len: usize, pad: usize) -> Result<Self> {
         let head = bindings::RTUN_PAGE_SIZE - bindings::RTUN_SHINFO_SIZE;
         let frag = bindings::RTUN_PAGE_SIZE << bindings::RTUN_PAGE_ALLOC_COSTLY_ORDER;
