@@ -206,6 +206,8 @@ int rtun_sysfs_emit_decimal(char *page, s64 value);
 void rtun_timer_setup(struct timer_list *timer, void (*func)(struct timer_list *timer));
 
 /* uio.c */
+size_t rtun_copy_from_iter(void *to, size_t len, struct iov_iter *from);
+size_t rtun_copy_to_iter(const void *from, size_t len, struct iov_iter *to);
 void rtun_iov_iter_truncate(struct iov_iter *iter, size_t len);
 void rtun_iov_iter_reexpand(struct iov_iter *iter, size_t hidden);
 

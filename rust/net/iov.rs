@@ -5,6 +5,7 @@
 //! C header: [`include/linux/uio.h`](srctree/include/linux/uio.h)
 
 use crate::bindings;
+use core::mem::MaybeUninit;
 use kernel::iov::IovIterDest;
 use kernel::iov::IovIterSource;
 use kernel::prelude::*;
@@ -39,6 +40,23 @@ impl Iter for IovIterDest<'_> {
     fn iov_iter(&mut self) -> *mut bindings::iov_iter {
         self.as_raw().cast()
     }
+}
+
+/// Copies the next bytes of `from` to a part of a packet, and says how many there were, up to a
+/// fault. For the packet path: `IovIterSource::copy_from_iter_raw` does the same by a call. May
+/// sleep.
+#[inline]
+pub(crate) fn copy_from(from: &mut IovIterSource<'_>, out: &mut [MaybeUninit<u8>]) -> usize {
+    // SAFETY: The iterator is valid, and C writes to `out` no more than it has room for.
+    unsafe { bindings::rtun_copy_from_iter(out.as_mut_ptr().cast(), out.len(), from.iov_iter()) }
+}
+
+/// Copies a part of a packet to `to`, and says how many bytes went, up to a fault. For the packet
+/// path: `IovIterDest::copy_to_iter` does the same by a call. May sleep.
+#[inline]
+pub(crate) fn copy_to(bytes: &[u8], to: &mut IovIterDest<'_>) -> usize {
+    // SAFETY: The iterator is valid, and C reads `bytes` only.
+    unsafe { bindings::rtun_copy_to_iter(bytes.as_ptr().cast(), bytes.len(), to.iov_iter()) }
 }
 
 /// Lets `f` see no more than the next `len` bytes. What it leaves of them stays.

@@ -5,6 +5,7 @@
 //! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h), `skb_page_frag_refill()`
 
 use crate::bindings;
+use crate::net::iov;
 use core::ffi::c_void;
 use core::mem::ManuallyDrop;
 use core::mem::MaybeUninit;
@@ -142,7 +143,7 @@ fn copy(from: &mut IovIterSource<'_>, len: usize, pad: usize) -> Result<Option<F
         let packet = core::slice::from_raw_parts_mut(packet, len);
         (NonNull::new_unchecked(start), packet)
     };
-    if from.copy_from_iter_raw(packet).len() != len {
+    if iov::copy_from(from, packet) != len {
         return Err(EFAULT);
     }
     Ok(Some(Filled { frag, start, size }))

@@ -10,6 +10,7 @@ pub(crate) use list::SkBuffList;
 
 use crate::bindings;
 use crate::net::bottom_half::Disabled;
+use crate::net::iov;
 use crate::net::netdevice::Driver;
 use crate::net::netdevice::NetDevice;
 use crate::net::page_frag::Piece;
@@ -368,7 +369,7 @@ impl SkBuff {
     pub(crate) fn copy_to(&self, offset: usize, to: &mut IovIterDest<'_>, len: usize) -> Result {
         let len = len.min(self.len().saturating_sub(offset)).min(to.len());
         match self.linear().get(offset..offset + len) {
-            Some(bytes) if to.copy_to_iter(bytes) == len => Ok(()),
+            Some(bytes) if iov::copy_to(bytes, to) == len => Ok(()),
             Some(_) => Err(EFAULT),
             None => self.copy_pieces_to(offset, to, len),
         }
