@@ -301,7 +301,7 @@ fn hand_up(
     let (mut list, mut count, mut bytes, mut size) = (SkBuffList::new(), 0, 0, 0);
     let mut result = Ok(());
     for packet in packets.by_ref() {
-        match rx::identify(packet.skb, &user, layout.flags(), packet.headers) {
+        match rx::identify(packet.skb, &user, layout.flags(), &packet.headers) {
             Ok(mut skb) => {
                 rx::mark(&mut skb, queue, &user);
                 // What a program keeps, went.

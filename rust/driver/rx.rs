@@ -103,7 +103,7 @@ pub(super) fn write(
     let len = from.len();
     wait_for_room(queue, layout, nonblock)?;
     if queue.has_xdp() {
-        xdp::write(queue, layout, headers, from)?;
+        xdp::write(queue, layout, &headers, from)?;
         // A program may do what it likes with the packet: its memory was copied.
         sender.into_iter().for_each(Sender::copied);
         return Ok(total);
@@ -125,7 +125,7 @@ pub(super) fn write(
         }
         Some(skb)
     };
-    accept(copied, queue, &user, layout.flags(), headers, len, tell)?;
+    accept(copied, queue, &user, layout.flags(), &headers, len, tell)?;
     Ok(total)
 }
 
@@ -153,7 +153,7 @@ pub(super) fn accept(
     queue: &Queue,
     user: &User<'_>,
     flags: Flags,
-    headers: Headers,
+    headers: &Headers,
     len: usize,
     look: impl FnOnce(SkBuff) -> Option<SkBuff>,
 ) -> Result {
@@ -288,7 +288,7 @@ pub(super) fn identify(
     mut skb: SkBuff,
     user: &User<'_>,
     flags: Flags,
-    headers: Headers,
+    headers: &Headers,
 ) -> Result<SkBuff, Refusal> {
     match flags.mode() {
         Mode::Tun => {
@@ -328,7 +328,7 @@ fn ip_protocol(skb: &SkBuff) -> Result<[u8; 2]> {
 /// # Errors
 ///
 /// `EBUSY` if the queue has a NAPI context and is detached.
-#[inline]
+#[inline(always)]
 fn deliver(
     mut skb: SkBuff,
     queue: &Queue,
@@ -349,7 +349,7 @@ fn deliver(
 }
 
 /// Says on which queue a packet came, and notes that of its flow.
-#[inline]
+#[inline(always)]
 pub(super) fn mark(skb: &mut SkBuff, queue: &Queue, user: &User<'_>) {
     if user.state() != State::Active {
         return;

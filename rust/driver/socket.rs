@@ -160,7 +160,7 @@ fn accept(
             None => return Ok(None),
         };
     }
-    let mut skb = rx::identify(buff.into_skb(bh)?, user, flags, headers)?;
+    let mut skb = rx::identify(buff.into_skb(bh)?, user, flags, &headers)?;
     if is_gso {
         skb = match xdp::look(queue, user, skb) {
             Some(skb) => skb,

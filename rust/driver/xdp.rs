@@ -70,11 +70,11 @@ enum Written {
 pub(super) fn write(
     queue: &Queue,
     layout: Layout,
-    headers: Headers,
+    headers: &Headers,
     from: &mut IovIterSource<'_>,
 ) -> Result {
     let len = from.len();
-    let written = copy(queue, &headers, from);
+    let written = copy(queue, headers, from);
     let user = queue.enter_as(layout)?;
     let flags = layout.flags();
     let copied = match written {

@@ -137,7 +137,7 @@ impl SkBuff {
     /// # Errors
     ///
     /// `ENOMEM`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn in_piece(piece: Piece, _: &Disabled) -> Result<Self> {
         // SAFETY: The piece is mapped and nobody else's; softirqs are off.
         let skb = unsafe { bindings::napi_build_skb(piece.start().as_ptr(), piece.size() as u32) };
@@ -253,7 +253,7 @@ impl SkBuff {
     /// # Errors
     ///
     /// `ENOMEM` when the header can not be made linear.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn came_from_ethernet<T: Driver>(&mut self, dev: &NetDevice<T>) -> Result {
         // SAFETY: By the type invariant.
         if !unsafe { bindings::rtun_pskb_may_pull(self.as_raw(), bindings::ETH_HLEN) } {
@@ -267,7 +267,7 @@ impl SkBuff {
 
     /// Takes the Ethernet header off, and the protocol from it, after
     /// [`Self::came_from_ethernet`].
-    #[inline]
+    #[inline(always)]
     pub(crate) fn pull_ethernet<T: Driver>(&mut self, dev: &NetDevice<T>) {
         // SAFETY: The header is linear, or else taken for an empty one; the device is valid.
         let proto = unsafe { bindings::eth_type_trans(self.as_raw(), dev.as_raw()) };

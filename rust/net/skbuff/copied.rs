@@ -31,7 +31,7 @@ impl Copied {
     ///
     /// `EFAULT` when user memory can not be read, `ENOMEM` or `ENOBUFS` without memory,
     /// `EMSGSIZE` for more than a packet's fragments can hold.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn from_iter(
         from: &mut IovIterSource<'_>,
         len: usize,
@@ -96,7 +96,7 @@ impl Copied {
     /// # Errors
     ///
     /// `ENOMEM`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn into_skb(self, bh: &Disabled) -> Result<SkBuff> {
         match self {
             Self::Piece(piece) => SkBuff::in_piece(piece, bh),
