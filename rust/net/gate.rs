@@ -65,29 +65,33 @@ unsafe impl<S: GateState, L: Send> Send for Gate<S, L> {}
 ///
 /// # Invariants
 ///
-/// The user is counted in the phase `phase`.
+/// The user is counted in the phase of `word`.
 pub(crate) struct Inside<'a, S: GateState, L> {
     gate: &'a Gate<S, L>,
-    state: S,
-    phase: u64,
+    /// The gate's word when the user came.
+    word: u64,
 }
 
 /// A published change whose old users may still be inside.
 #[must_use = "the change is complete only after `wait`"]
 pub(crate) struct Leaving<'a, S: GateState, L> {
     gate: &'a Gate<S, L>,
-    old_phase: u64,
+    /// The gate's word before the change.
+    old_word: u64,
 }
 
+#[inline]
 fn state_of<S: GateState>(word: u64) -> S {
     S::from_bits((word >> STATE_SHIFT) as u16)
 }
 
-fn count_shift(phase: u64) -> u32 {
-    if phase == 0 {
-        0
+/// One user of the phase of `word`, as it is counted.
+#[inline]
+fn unit(word: u64) -> u64 {
+    if word & PHASE == 0 {
+        1
     } else {
-        COUNT_BITS
+        1 << COUNT_BITS
     }
 }
 
@@ -120,19 +124,10 @@ impl<S: GateState, L> Gate<S, L> {
             if !state.is_open() {
                 return Err(state);
             }
-            let phase = old & PHASE;
-            match self
-                .word
-                .cmpxchg(old, old + (1 << count_shift(phase)), Full)
-            {
-                // INVARIANT: This user was just counted in `phase`.
-                Ok(_) => {
-                    return Ok(Inside {
-                        gate: self,
-                        state,
-                        phase,
-                    })
-                }
+            // There are never so many users that this would overflow.
+            match self.word.cmpxchg(old, old.wrapping_add(unit(old)), Full) {
+                // INVARIANT: This user was just counted in the phase of `old`.
+                Ok(word) => return Ok(Inside { gate: self, word }),
                 Err(now) => old = now,
             }
         }
@@ -148,7 +143,7 @@ impl<S: GateState, L> Gate<S, L> {
                 Ok(_) => {
                     return Leaving {
                         gate: self,
-                        old_phase: old & PHASE,
+                        old_word: old,
                     }
                 }
                 Err(now) => old = now,
@@ -205,8 +200,7 @@ impl<S: GateState, L> Gate<S, L> {
 impl<S: GateState, L> Leaving<'_, S, L> {
     /// Waits until everybody who entered under the old state has left. May sleep.
     pub(crate) fn wait(self) {
-        self.gate
-            .wait_zero(COUNT_MASK << count_shift(self.old_phase));
+        self.gate.wait_zero(COUNT_MASK * unit(self.old_word));
     }
 }
 
@@ -214,7 +208,7 @@ impl<S: GateState, L> Inside<'_, S, L> {
     /// The state under which the user entered.
     #[inline]
     pub(crate) fn state(&self) -> S {
-        self.state
+        state_of(self.word)
     }
 }
 
@@ -230,15 +224,22 @@ impl<S: GateState, L> Deref for Inside<'_, S, L> {
 }
 
 impl<S: GateState, L> Drop for Inside<'_, S, L> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         let word = self.gate.word.as_ptr();
-        let shift = count_shift(self.phase);
-        let old = self.gate.word.fetch_sub(1u64 << shift, Full);
-        if (old & PHASE) != self.phase && (old >> shift) & COUNT_MASK == 1 {
-            // The gate may be freed by now: its address is only a key.
-            // SAFETY: `wake_up_var` does not read what it is given.
-            unsafe { bindings::wake_up_var(word.cast()) };
+        let old = self.gate.word.fetch_sub(unit(self.word), Full);
+        if (old ^ self.word) & PHASE != 0 {
+            left_after_change(word, old, self.word);
         }
+    }
+}
+
+/// Wakes who changes a gate, if the user that entered at `entered` and has left it at `old` was the
+/// last one. The gate may be freed by now: its address is only a key.
+#[cold]
+fn left_after_change(gate: *mut u64, old: u64, entered: u64) {
+    if old / unit(entered) & COUNT_MASK == 1 {
+        // SAFETY: `wake_up_var` does not read what it is given.
+        unsafe { bindings::wake_up_var(gate.cast()) };
     }
 }
