@@ -21,10 +21,10 @@ use crate::net::bottom_half::Disabled;
 use crate::net::error::eopnotsupp;
 use crate::net::if_tun::Packet;
 use crate::net::iov;
+use crate::net::ptr_ring::Consuming;
 use crate::net::ptr_ring::Entries;
 use crate::net::sched;
 use crate::net::skbuff::Copied;
-use crate::net::skbuff::SkBuff;
 use crate::net::skbuff::SkBuffList;
 use crate::net::uapi;
 use crate::net::uapi::Frame;
@@ -134,7 +134,7 @@ impl Stop {
 
 /// A packet on its way to the stack.
 struct Written {
-    skb: SkBuff,
+    copied: Copied,
     headers: Headers,
     /// Bytes of the packet.
     len: usize,
@@ -241,26 +241,42 @@ fn take_frame(
 ) -> Result<Written, Stop> {
     let (size, len) = parse(from)?;
     let packet = iov::limit(from, len, |from| {
-        let headers =
-            rx::take_headers(queue, layout.flags(), from).map_err(|refusal| match refusal {
+        let mut headers = Headers::NONE;
+        headers
+            .take(queue, layout.flags(), from)
+            .map_err(|refusal| match refusal {
                 Refusal::Dropped(e) => e.into(),
                 Refusal::BadHeader => Stop::BAD_FRAME,
             })?;
         let len = from.len();
-        let mut skb = Copied::from_iter(from, len, xdp::headroom(queue))
-            .and_then(|copied| copied.into_skb(&Disabled::new()))
+        let copied = Copied::from_iter(from, len, xdp::headroom(queue))
+            .and_then(|copied| charged(queue, copied))
             .map_err(Stop::dropped)?;
-        queue.charge_if_limited(&mut skb);
         Ok(Written {
-            skb,
+            copied,
             headers,
             len,
             size,
         })
     });
     // All of the packet was taken, and nothing of the padding.
-    from.advance(size - HEADER - len);
+    match size - HEADER - len {
+        0 => {}
+        padding => from.advance(padding),
+    }
     packet
+}
+
+/// Counts what was copied as under way, if there is a limit to that. Else, the packet is built with
+/// the others.
+#[inline]
+fn charged(queue: &Queue, copied: Copied) -> Result<Copied> {
+    if queue.sndbuf() == i32::MAX {
+        return Ok(copied);
+    }
+    let mut skb = copied.into_skb(&Disabled::new())?;
+    queue.charge_if_limited(&mut skb);
+    Ok(Copied::Skb(skb))
 }
 
 /// Takes a frame's header. Says how many bytes the frame has, and the packet in it.
@@ -269,10 +285,7 @@ fn parse(from: &mut IovIterSource<'_>) -> Result<(usize, usize), Stop> {
     if there < HEADER {
         return Err(Stop::BAD_FRAME);
     }
-    let mut frame = Frame::default();
-    if from.copy_from_iter(frame.as_bytes_mut()) != HEADER {
-        return Err(EFAULT.into());
-    }
+    let frame: Frame = iov::take(from)?;
     let (size, len) = (frame.size as usize, frame.len as usize);
     let fits = HEADER.checked_add(len).is_some_and(|used| used <= size);
     if !fits
@@ -299,9 +312,12 @@ fn hand_up(
         Err(e) => return (0, Err(e.into())),
     };
     let (mut list, mut count, mut bytes, mut size) = (SkBuffList::new(), 0, 0, 0);
+    let bh = Disabled::new();
     let mut result = Ok(());
     for packet in packets.by_ref() {
-        match rx::identify(packet.skb, &user, layout.flags(), &packet.headers) {
+        let skb = packet.copied.into_skb(&bh).map_err(Refusal::from);
+        let identify = |skb| rx::identify(skb, &user, layout.flags(), &packet.headers);
+        match skb.and_then(identify) {
             Ok(mut skb) => {
                 rx::mark(&mut skb, queue, &user);
                 // What a program keeps, went.
@@ -321,19 +337,19 @@ fn hand_up(
             }
         }
     }
-    packets.for_each(|packet| packet.skb.consume());
+    packets.for_each(|packet| packet.copied.consume());
     if list.is_empty() {
         return (size, result);
     }
     match &user.napi {
         None => {
-            coalesce::hand_up(queue);
-            list.receive();
+            coalesce::hand_up(queue, &bh);
+            list.receive(&bh);
         }
         Some(napi) if user.state() == State::Active => napi.receive_list(list),
         Some(_) => return (0, Err(EBUSY.into())),
     }
-    user.stats.count_rx(count, bytes);
+    user.stats.count_rx(count, bytes, &bh);
     (size, result)
 }
 
@@ -441,13 +457,16 @@ fn receive(
         if shape.vnet.is_some_and(|vnet| !vnet.holds(taken.tunnel)) {
             return Err(EFAULT);
         }
-        take(queue, shape, room, first, taken);
+        let ring = queue.ring().lock_consumer();
+        take(&ring, shape, room, first, taken);
         let count = taken.packets.len() as u32;
         if count > 0 {
-            user.stats.count_tx(count, taken.bytes);
+            user.stats.count_tx(count, taken.bytes, &ring);
+            drop(ring);
             backpressure::after_take(&user.dev, queue, count, || queue.ring().is_empty());
             return Ok(());
         }
+        drop(ring);
         drop(user);
         if nonblock || !first {
             return Err(EAGAIN);
@@ -458,10 +477,15 @@ fn receive(
 }
 
 /// Takes the packets that fit in `room` bytes, and one that does not if it is the first.
-fn take(queue: &Queue, shape: &Shape, mut room: usize, first: bool, taken: &mut Taken) {
+fn take(
+    ring: &Consuming<'_, Packet>,
+    shape: &Shape,
+    mut room: usize,
+    first: bool,
+    taken: &mut Taken,
+) {
     taken.bytes = 0;
     let mut cut = first;
-    let ring = queue.ring().lock_consumer();
     while !taken.packets.is_full() {
         let mut len = 0;
         let next = ring.consume_if(|packet| {

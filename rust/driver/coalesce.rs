@@ -14,6 +14,7 @@ use super::queue::State;
 use super::queue::User;
 use super::rx;
 use super::stats::RxDrop;
+use crate::net::bottom_half::Disabled;
 use crate::net::skbuff::DropReason;
 use crate::net::skbuff::SkBuff;
 use crate::net::zerocopy::Sender;
@@ -38,19 +39,19 @@ pub(super) fn send(
 
 /// Hands a packet up, behind those that were held back, or holds it back if `more` follow.
 #[cold]
-pub(super) fn receive(skb: SkBuff, queue: &Queue, user: &User<'_>, more: bool) {
+pub(super) fn receive(skb: SkBuff, queue: &Queue, user: &User<'_>, more: bool, bh: &Disabled) {
     let most = match user.state() {
         State::Active if more => user.dev.settings.rx_max_frames(),
         _ => 0,
     };
-    queue.hold(skb, most).receive();
+    queue.hold(skb, most).receive(bh);
 }
 
 /// Hands up what is held back, before what comes next. The caller is inside the queue, or ends it.
 #[inline]
-pub(super) fn hand_up(queue: &Queue) {
+pub(super) fn hand_up(queue: &Queue, bh: &Disabled) {
     if !queue.holds_none() {
-        queue.let_go().receive();
+        queue.let_go().receive(bh);
     }
 }
 
@@ -58,7 +59,7 @@ pub(super) fn hand_up(queue: &Queue) {
 #[cold]
 pub(super) fn flush(queue: &Queue) {
     if let Ok(_user) = queue.enter() {
-        hand_up(queue);
+        hand_up(queue, &Disabled::new());
     }
 }
 

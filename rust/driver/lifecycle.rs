@@ -314,7 +314,7 @@ fn deactivate(queue: &Queue, dev: &NetDevice<Device>, rtnl: &mut Rtnl) {
     queue.wake(Events::IN | Events::OUT);
     leaving.wait();
     // Nobody gives it packets any more.
-    coalesce::hand_up(queue);
+    coalesce::hand_up(queue, &Disabled::new());
     set_napi(queue, false, rtnl);
 }
 

@@ -42,6 +42,13 @@ pub(super) struct Headers {
 }
 
 impl Headers {
+    /// Nothing.
+    pub(super) const NONE: Self = Self {
+        proto: None,
+        vnet: None,
+        more: false,
+    };
+
     /// A virtio-net header and nothing else.
     pub(super) fn vnet(header: Header) -> Self {
         Self {
@@ -49,6 +56,60 @@ impl Headers {
             vnet: Some(header),
             more: false,
         }
+    }
+
+    /// Takes what comes before a packet.
+    #[inline(always)]
+    pub(super) fn take(
+        &mut self,
+        queue: &Queue,
+        flags: Flags,
+        from: &mut IovIterSource<'_>,
+    ) -> Result<(), Refusal> {
+        if flags.has_pi() || flags.has_vnet_hdr() {
+            return self.take_some(queue, flags, from);
+        }
+        if flags.mode() == Mode::Tap && from.len() < ETH_HLEN {
+            return Err(EINVAL.into());
+        }
+        Ok(())
+    }
+
+    /// As [`Self::take`], for a device whose packets have any.
+    #[inline(never)]
+    fn take_some(
+        &mut self,
+        queue: &Queue,
+        flags: Flags,
+        from: &mut IovIterSource<'_>,
+    ) -> Result<(), Refusal> {
+        if flags.has_pi() {
+            if from.len() < PI_LEN {
+                return Err(EINVAL.into());
+            }
+            let mut pi = [0; PI_LEN];
+            if from.copy_from_iter(&mut pi) != PI_LEN {
+                return Err(EFAULT.into());
+            }
+            self.proto = Some([pi[2], pi[3]]);
+        }
+        if flags.has_vnet_hdr() {
+            let header = queue.vnet().take(from).map_err(|e| match e {
+                EINVAL => Refusal::BadHeader,
+                e => Refusal::Dropped(e),
+            })?;
+            self.vnet = Some(header);
+        }
+        if flags.mode() == Mode::Tap {
+            let covered = self.vnet.as_ref().map_or(0, Header::covers);
+            if from.len() < ETH_HLEN {
+                return Err(EINVAL.into());
+            }
+            if (1..ETH_HLEN).contains(&covered) {
+                return Err(Refusal::BadHeader);
+            }
+        }
+        Ok(())
     }
 
     /// Whether the packet is to be cut in segments.
@@ -90,15 +151,10 @@ pub(super) fn write(
 ) -> Result<usize> {
     let layout = queue.layout()?;
     let total = from.len();
-    let mut headers = match take_headers(queue, layout.flags(), from) {
-        Ok(headers) => headers,
-        Err(Refusal::Dropped(e)) => return Err(e),
-        Err(Refusal::BadHeader) => {
-            let user = queue.enter_as(layout)?;
-            user.stats.events.count_rx_drop(RxDrop::BadHeader);
-            return Err(EINVAL);
-        }
-    };
+    let mut headers = Headers::NONE;
+    if let Err(refusal) = headers.take(queue, layout.flags(), from) {
+        return Err(refuse_headers(queue, layout, refusal));
+    }
     headers.more = more;
     let len = from.len();
     wait_for_room(queue, layout, nonblock)?;
@@ -192,64 +248,16 @@ fn copied_bytes(headers: &Headers) -> usize {
     }
 }
 
-/// Takes what comes before the packet.
-#[inline(always)]
-pub(super) fn take_headers(
-    queue: &Queue,
-    flags: Flags,
-    from: &mut IovIterSource<'_>,
-) -> Result<Headers, Refusal> {
-    if flags.has_pi() || flags.has_vnet_hdr() {
-        return take_some_headers(queue, flags, from);
-    }
-    if flags.mode() == Mode::Tap && from.len() < ETH_HLEN {
-        return Err(EINVAL.into());
-    }
-    Ok(Headers {
-        proto: None,
-        vnet: None,
-    })
-}
-
-/// As [`take_headers`], when there are any.
-#[inline(never)]
-fn take_some_headers(
-    queue: &Queue,
-    flags: Flags,
-    from: &mut IovIterSource<'_>,
-) -> Result<Headers, Refusal> {
-    let mut headers = Headers {
-        proto: None,
-        vnet: None,
-        more: false,
-    };
-    if flags.has_pi() {
-        if from.len() < PI_LEN {
-            return Err(EINVAL.into());
-        }
-        let mut pi = [0; PI_LEN];
-        if from.copy_from_iter(&mut pi) != PI_LEN {
-            return Err(EFAULT.into());
-        }
-        headers.proto = Some([pi[2], pi[3]]);
-    }
-    if flags.has_vnet_hdr() {
-        let header = queue.vnet().take(from).map_err(|e| match e {
-            EINVAL => Refusal::BadHeader,
-            e => Refusal::Dropped(e),
-        })?;
-        headers.vnet = Some(header);
-    }
-    if flags.mode() == Mode::Tap {
-        let covered = headers.vnet.as_ref().map_or(0, Header::covers);
-        if from.len() < ETH_HLEN {
-            return Err(EINVAL.into());
-        }
-        if (1..ETH_HLEN).contains(&covered) {
-            return Err(Refusal::BadHeader);
+/// Counts a virtio-net header that does not fit, and says why the packet was refused.
+#[cold]
+fn refuse_headers(queue: &Queue, layout: Layout, refusal: Refusal) -> Error {
+    match (refusal, queue.enter_as(layout)) {
+        (Refusal::Dropped(e), _) | (Refusal::BadHeader, Err(e)) => e,
+        (Refusal::BadHeader, Ok(user)) => {
+            user.stats.events.count_rx_drop(RxDrop::BadHeader);
+            EINVAL
         }
     }
-    Ok(headers)
 }
 
 /// Whether the send buffer has room.
@@ -339,12 +347,12 @@ fn deliver(
 ) -> Result {
     mark(&mut skb, queue, user);
     match &user.napi {
-        None if more || !queue.holds_none() => coalesce::receive(skb, queue, user, more),
+        None if more || !queue.holds_none() => coalesce::receive(skb, queue, user, more, bh),
         None => skb.receive(bh),
         Some(napi) if user.state() == State::Active => napi.receive(skb),
         Some(_) => return Err(EBUSY),
     }
-    user.stats.count_rx(1, len);
+    user.stats.count_rx(1, len, bh);
     Ok(())
 }
 

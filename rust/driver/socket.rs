@@ -94,8 +94,8 @@ fn write_batch(queue: &Queue, batch: &mut Batch<'_>, bh: &Disabled) -> Result {
     }
     match &user.napi {
         None => {
-            coalesce::hand_up(queue);
-            list.receive();
+            coalesce::hand_up(queue, bh);
+            list.receive(bh);
         }
         Some(napi) if user.state() == State::Active => napi.receive_list(list),
         Some(_) => {
@@ -103,7 +103,7 @@ fn write_batch(queue: &Queue, batch: &mut Batch<'_>, bh: &Disabled) -> Result {
             return Ok(());
         }
     }
-    user.stats.count_rx(count, bytes);
+    user.stats.count_rx(count, bytes, bh);
     Ok(())
 }
 

@@ -11,6 +11,7 @@
 
 use super::device::Device;
 use super::filled;
+use crate::net::bottom_half::StaysOnCpu;
 use crate::net::error::enobufs;
 use crate::net::netdevice::NetDevice;
 use crate::net::netdevice::PerCpuTraffic;
@@ -261,14 +262,14 @@ impl QueueStats {
 
     /// Counts a packet of `len` bytes that a program wrote and the stack got.
     #[inline]
-    pub(super) fn count_rx(&self, packets: u32, len: usize) {
-        self.traffic.count_rx(packets, len);
+    pub(super) fn count_rx(&self, packets: u32, len: usize, here: &impl StaysOnCpu) {
+        self.traffic.count_rx(packets, len, here);
     }
 
     /// Counts packets of `len` bytes together that the stack sent and a reader takes.
     #[inline]
-    pub(super) fn count_tx(&self, packets: u32, len: usize) {
-        self.traffic.count_tx(packets, len);
+    pub(super) fn count_tx(&self, packets: u32, len: usize, here: &impl StaysOnCpu) {
+        self.traffic.count_tx(packets, len, here);
     }
 
     /// Counts a packet of which its reader had room for a part only.

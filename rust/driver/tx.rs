@@ -11,6 +11,7 @@ use super::queue::Queue;
 use super::stats::TxDrop;
 use super::vnet::VnetLayout;
 use super::xdp;
+use crate::net::bottom_half::Disabled;
 use crate::net::if_tun::Packet;
 use crate::net::netdevice::NetDevice;
 use crate::net::netdevice::TxStatus;
@@ -165,7 +166,7 @@ pub(super) fn take(
     let (packet, tunnel) = match taken {
         Some(packet) => {
             let user = queue.enter_as(layout)?;
-            user.stats.count_tx(1, packet.len());
+            user.stats.count_tx(1, packet.len(), &Disabled::new());
             (packet, user.dev.cuts_in_tunnels())
         }
         None => receive(queue, layout, nonblock)?,
@@ -227,11 +228,14 @@ pub(super) fn lost(queue: &Queue, layout: Layout, packet: Packet) {
 fn receive(queue: &Queue, layout: Layout, nonblock: bool) -> Result<(Packet, bool)> {
     loop {
         let user = queue.enter_as(layout)?;
-        if let Some(packet) = queue.ring().consume() {
-            user.stats.count_tx(1, packet.len());
+        let ring = queue.ring().lock_consumer();
+        if let Some(packet) = ring.consume() {
+            user.stats.count_tx(1, packet.len(), &ring);
+            drop(ring);
             backpressure::after_take(&user.dev, queue, 1, || queue.ring().is_empty());
             return Ok((packet, user.dev.cuts_in_tunnels()));
         }
+        drop(ring);
         drop(user);
         if nonblock {
             return Err(EAGAIN);

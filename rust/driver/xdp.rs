@@ -136,7 +136,7 @@ pub(super) fn run(user: &User<'_>, mut buff: XdpBuff, section: &Section) -> Opti
         }
     };
     match gone {
-        Ok(()) => user.stats.count_rx(1, len),
+        Ok(()) => user.stats.count_rx(1, len, section),
         Err(why) => user.stats.events.count_rx_drop(why),
     }
     None

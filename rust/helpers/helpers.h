@@ -119,7 +119,6 @@ void rtun_ptr_ring_consumer_lock(struct ptr_ring *r);
 void rtun_ptr_ring_consumer_unlock(struct ptr_ring *r);
 void *rtun___ptr_ring_peek(struct ptr_ring *r);
 void rtun___ptr_ring_discard_one(struct ptr_ring *r);
-void *rtun_ptr_ring_consume(struct ptr_ring *r);
 bool rtun_ptr_ring_empty(struct ptr_ring *r);
 
 /* sched.c */

@@ -127,28 +127,27 @@ void rtun_netstats_free(struct pcpu_sw_netstats __percpu *stats)
 	free_percpu(stats);
 }
 
+/* The task stays on its CPU meanwhile. */
 void rtun_netstats_rx_add(struct pcpu_sw_netstats __percpu *stats, unsigned int packets,
 			  unsigned int len)
 {
-	struct pcpu_sw_netstats *here = get_cpu_ptr(stats);
+	struct pcpu_sw_netstats *here = this_cpu_ptr(stats);
 	unsigned long flags = u64_stats_update_begin_irqsave(&here->syncp);
 
 	u64_stats_add(&here->rx_packets, packets);
 	u64_stats_add(&here->rx_bytes, len);
 	u64_stats_update_end_irqrestore(&here->syncp, flags);
-	put_cpu_ptr(stats);
 }
 
 void rtun_netstats_tx_add(struct pcpu_sw_netstats __percpu *stats, unsigned int packets,
 			  unsigned int len)
 {
-	struct pcpu_sw_netstats *here = get_cpu_ptr(stats);
+	struct pcpu_sw_netstats *here = this_cpu_ptr(stats);
 	unsigned long flags = u64_stats_update_begin_irqsave(&here->syncp);
 
 	u64_stats_add(&here->tx_packets, packets);
 	u64_stats_add(&here->tx_bytes, len);
 	u64_stats_update_end_irqrestore(&here->syncp, flags);
-	put_cpu_ptr(stats);
 }
 
 void rtun_netstats_tx_sub(struct pcpu_sw_netstats __percpu *stats, unsigned int len)
@@ -183,20 +182,19 @@ struct net_device *rtun_netdev_notifier_info_to_dev(void *info)
 }
 
 /* Packets that are linked by next. */
+/* Softirqs are off. */
 void rtun_netif_receive_skb_list(struct sk_buff *first)
 {
 	struct sk_buff *skb, *next;
 	LIST_HEAD(list);
 
-	local_bh_disable();
 	if (first && !first->next) {
 		netif_receive_skb(first);
-	} else {
-		skb_list_walk_safe(first, skb, next) {
-			skb_mark_not_on_list(skb);
-			list_add_tail(&skb->list, &list);
-		}
-		netif_receive_skb_list(&list);
+		return;
 	}
-	local_bh_enable();
+	skb_list_walk_safe(first, skb, next) {
+		skb_mark_not_on_list(skb);
+		list_add_tail(&skb->list, &list);
+	}
+	netif_receive_skb_list(&list);
 }

@@ -109,11 +109,6 @@ void rtun___ptr_ring_discard_one(struct ptr_ring *r)
 	__ptr_ring_discard_one(r);
 }
 
-void *rtun_ptr_ring_consume(struct ptr_ring *r)
-{
-	return ptr_ring_consume(r);
-}
-
 bool rtun_ptr_ring_empty(struct ptr_ring *r)
 {
 	return ptr_ring_empty(r);

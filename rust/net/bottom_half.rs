@@ -7,6 +7,14 @@
 use crate::bindings;
 use kernel::types::NotThreadSafe;
 
+/// What keeps its task on one CPU while it lives, so that per-CPU data can be used without more.
+///
+/// # Safety
+///
+/// While a task has such a value, it must not be moved to another CPU, nor may it hand the value to
+/// another task.
+pub(crate) unsafe trait StaysOnCpu {}
+
 /// While it lives, no softirq runs on this CPU, and the task stays on it. Sections may nest.
 pub(crate) struct Disabled(NotThreadSafe);
 
@@ -19,6 +27,9 @@ impl Disabled {
         Self(NotThreadSafe)
     }
 }
+
+// SAFETY: A task is not moved while softirqs are off, and the type is not `Send`.
+unsafe impl StaysOnCpu for Disabled {}
 
 impl Drop for Disabled {
     #[inline]

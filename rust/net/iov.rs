@@ -9,6 +9,7 @@ use core::mem::MaybeUninit;
 use kernel::iov::IovIterDest;
 use kernel::iov::IovIterSource;
 use kernel::prelude::*;
+use kernel::transmute::FromBytes;
 
 /// Memory of a caller, of which what was used is not seen any more.
 pub(crate) trait Iter {
@@ -49,6 +50,24 @@ impl Iter for IovIterDest<'_> {
 pub(crate) fn copy_from(from: &mut IovIterSource<'_>, out: &mut [MaybeUninit<u8>]) -> usize {
     // SAFETY: The iterator is valid, and C writes to `out` no more than it has room for.
     unsafe { bindings::rtun_copy_from_iter(out.as_mut_ptr().cast(), out.len(), from.iov_iter()) }
+}
+
+/// Takes a structure off `from`, for the packet path. May sleep.
+///
+/// # Errors
+///
+/// `EFAULT` if it can not be read, or there is less.
+#[inline]
+pub(crate) fn take<T: FromBytes>(from: &mut IovIterSource<'_>) -> Result<T> {
+    let mut value = MaybeUninit::<T>::uninit();
+    let to = value.as_mut_ptr().cast();
+    // SAFETY: The iterator is valid, and C writes to `value` no more than it has room for.
+    let copied = unsafe { bindings::rtun_copy_from_iter(to, size_of::<T>(), from.iov_iter()) };
+    if copied != size_of::<T>() {
+        return Err(EFAULT);
+    }
+    // SAFETY: All bytes were written, and any are a `T`.
+    Ok(unsafe { value.assume_init() })
 }
 
 /// Copies a part of a packet to `to`, and says how many bytes went, up to a fault. For the packet

@@ -8,6 +8,7 @@
 //! is taken with softirqs off, the consumer lock in process context.
 
 use crate::bindings;
+use crate::net::bottom_half::StaysOnCpu;
 use crate::net::rtnl::Rtnl;
 use core::ffi::c_void;
 use core::marker::PhantomData;
@@ -126,15 +127,6 @@ impl<T: RingEntry> PtrRing<T> {
             // SAFETY: The ring did not take the pointer.
             _ => Err(unsafe { T::from_ptr(ptr) }),
         }
-    }
-
-    /// Takes the oldest entry. Process context.
-    #[inline]
-    pub(crate) fn consume(&self) -> Option<T> {
-        // SAFETY: The ring is initialised; C takes the consumer lock.
-        let ptr = unsafe { bindings::rtun_ptr_ring_consume(self.as_raw()) };
-        // SAFETY: The ring gives up what it returns.
-        NonNull::new(ptr).map(|ptr| unsafe { T::from_ptr(ptr) })
     }
 
     /// Keeps other consumers out. Process context.
@@ -258,6 +250,15 @@ impl<T: RingEntry> Consuming<'_, T> {
         Some(f(&entry))
     }
 
+    /// Takes the oldest entry.
+    #[inline]
+    pub(crate) fn consume(&self) -> Option<T> {
+        // SAFETY: The consumer lock is held.
+        let ptr = unsafe { bindings::rtun___ptr_ring_consume(self.0.as_raw()) };
+        // SAFETY: The ring gives up what it returns.
+        NonNull::new(ptr).map(|ptr| unsafe { T::from_ptr(ptr) })
+    }
+
     /// Takes the oldest entry if it is one that is `wanted`.
     #[inline]
     pub(crate) fn consume_if(&self, wanted: impl FnOnce(&T) -> bool) -> Option<T> {
@@ -274,6 +275,9 @@ impl<T: RingEntry> Consuming<'_, T> {
         Some(ManuallyDrop::into_inner(entry))
     }
 }
+
+// SAFETY: A task is not moved while it holds a spin lock, and the type is not `Send`.
+unsafe impl<T: RingEntry> StaysOnCpu for Consuming<'_, T> {}
 
 impl<T: RingEntry> Drop for Consuming<'_, T> {
     #[inline]

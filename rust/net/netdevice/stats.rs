@@ -8,6 +8,7 @@
 use super::Driver;
 use super::NetDevice;
 use crate::bindings;
+use crate::net::bottom_half::StaysOnCpu;
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 use core::ops::AddAssign;
@@ -54,17 +55,17 @@ impl PerCpuTraffic {
         Ok(Self(ptr))
     }
 
-    /// Counts received packets of `len` bytes together. Any context but an NMI.
+    /// Counts received packets of `len` bytes together.
     #[inline]
-    pub(crate) fn count_rx(&self, packets: u32, len: usize) {
-        // SAFETY: By the type invariant.
+    pub(crate) fn count_rx(&self, packets: u32, len: usize, _: &impl StaysOnCpu) {
+        // SAFETY: By the type invariant, and the task stays on its CPU.
         unsafe { bindings::rtun_netstats_rx_add(self.0.as_ptr(), packets, len as u32) };
     }
 
-    /// Counts transmitted packets of `len` bytes together. Any context but an NMI.
+    /// Counts transmitted packets of `len` bytes together.
     #[inline]
-    pub(crate) fn count_tx(&self, packets: u32, len: usize) {
-        // SAFETY: By the type invariant.
+    pub(crate) fn count_tx(&self, packets: u32, len: usize, _: &impl StaysOnCpu) {
+        // SAFETY: By the type invariant, and the task stays on its CPU.
         unsafe { bindings::rtun_netstats_tx_add(self.0.as_ptr(), packets, len as u32) };
     }
 

@@ -104,6 +104,14 @@ impl Copied {
         }
     }
 
+    /// Frees what was copied, which nobody has lost.
+    pub(crate) fn consume(self) {
+        match self {
+            Self::Piece(piece) => drop(piece),
+            Self::Skb(skb) => skb.consume(),
+        }
+    }
+
     /// Builds a packet that is larger than a page.
     #[inline(never)]
     fn in_frags(from: &mut IovIterSource<'_>, len: usize, pad: usize) -> Result<Self> {

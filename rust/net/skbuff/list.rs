@@ -5,6 +5,7 @@
 use super::DropReason;
 use super::SkBuff;
 use crate::bindings;
+use crate::net::bottom_half::Disabled;
 use core::mem::ManuallyDrop;
 use core::ptr;
 use core::ptr::NonNull;
@@ -96,10 +97,10 @@ impl SkBuffList {
         unsafe { bindings::kfree_skb_list_reason(self.into_raw(), reason.0) };
     }
 
-    /// Hands the packets to the stack as received, in one go. Process context.
-    pub(crate) fn receive(self) {
+    /// Hands the packets to the stack as received, in one go.
+    pub(crate) fn receive(self, _: &Disabled) {
         // SAFETY: The packets are owned, linked, and given up; each has a device by
-        // `SkBuff::came_from_*`, or is dropped by the stack.
+        // `SkBuff::came_from_*`, or is dropped by the stack. Softirqs are off.
         unsafe { bindings::rtun_netif_receive_skb_list(self.into_raw()) };
     }
 }

@@ -5,6 +5,7 @@
 use super::RxQueue;
 use super::XdpBuff;
 use crate::bindings;
+use crate::net::bottom_half::StaysOnCpu;
 use crate::net::bpf;
 use crate::net::netdevice::Driver;
 use crate::net::netdevice::NetDevice;
@@ -69,6 +70,9 @@ pub(crate) struct Section {
     redirected: Cell<bool>,
     _this_task: NotThreadSafe,
 }
+
+// SAFETY: A task is not moved while softirqs are off, and the type is not `Send`.
+unsafe impl StaysOnCpu for Section {}
 
 /// Runs `f` where programs can be run, and then sends on what they redirected. Process context.
 pub(crate) fn section<R>(f: impl FnOnce(&Section) -> R) -> R {
