@@ -13,6 +13,7 @@ use super::vnet::VnetLayout;
 use super::xdp;
 use crate::net::bottom_half::Disabled;
 use crate::net::if_tun::Packet;
+use crate::net::iov;
 use crate::net::netdevice::NetDevice;
 use crate::net::netdevice::TxStatus;
 use crate::net::ptr_ring::Overflow;
@@ -138,7 +139,7 @@ impl Overflow<Packet> for NetDevice<Device> {
 /// `EBADFD` if the queue has no device or that goes away, `EAGAIN` if there is no packet and the
 /// caller does not wait, `ERESTARTSYS` upon a signal, `EINVAL` if there is no room for a
 /// packet-information header, `EFAULT`.
-#[inline]
+#[inline(always)]
 pub(super) fn read(
     queue: &Queue,
     nonblock: bool,
@@ -155,7 +156,7 @@ pub(super) fn read(
 }
 
 /// As [`read`], but takes a packet even if there is no room, and hands it over as well.
-#[inline]
+#[inline(always)]
 pub(super) fn take(
     queue: &Queue,
     nonblock: bool,
@@ -224,7 +225,7 @@ pub(super) fn lost(queue: &Queue, layout: Layout, packet: Packet) {
 
 /// Takes the oldest packet, and waits for one if allowed. Says whether it may be one to be cut
 /// inside of a tunnel, for which the virtio-net header has more fields.
-#[inline]
+#[inline(always)]
 fn receive(queue: &Queue, layout: Layout, nonblock: bool) -> Result<(Packet, bool)> {
     loop {
         let user = queue.enter_as(layout)?;
@@ -252,7 +253,7 @@ fn wait(queue: &Queue, layout: Layout) -> Result {
 }
 
 /// Lays a packet out in user memory. Says how long it is, in whole.
-#[inline]
+#[inline(always)]
 pub(super) fn put_packet(
     packet: &Packet,
     flags: Flags,
@@ -267,8 +268,24 @@ pub(super) fn put_packet(
 }
 
 /// Lays a packet of the stack out in user memory. Says how long it is, in whole.
-#[inline]
+#[inline(always)]
 fn put_skb(
+    skb: &SkBuff,
+    flags: Flags,
+    vnet: Option<VnetLayout>,
+    tunnel: bool,
+    to: &mut IovIterDest<'_>,
+) -> Result<usize> {
+    if flags.has_pi() || vnet.is_some() || skb.vlan_tag().is_some() {
+        return put_skb_with_headers(skb, flags, vnet, tunnel, to);
+    }
+    skb.copy_to(0, to, skb.len())?;
+    Ok(skb.len())
+}
+
+/// As [`put_skb`], for a packet with something before it or in it.
+#[inline(never)]
+fn put_skb_with_headers(
     skb: &SkBuff,
     flags: Flags,
     vnet: Option<VnetLayout>,
@@ -305,6 +322,7 @@ fn put_tagged(skb: &SkBuff, tag: VlanTag, to: &mut IovIterDest<'_>) -> Result {
 }
 
 /// Lays a frame out in user memory. Says how long it is, in whole.
+#[inline(never)]
 fn put_frame(
     frame: &XdpFrame,
     flags: Flags,
@@ -340,9 +358,10 @@ fn put_pi(proto: [u8; 2], total: usize, to: &mut IovIterDest<'_>) -> Result {
 }
 
 /// Writes `bytes`, or as many as there is room for.
+#[inline]
 pub(super) fn put_bytes(bytes: &[u8], to: &mut IovIterDest<'_>) -> Result {
     let len = bytes.len().min(to.len());
-    if to.copy_to_iter(&bytes[..len]) != len {
+    if iov::copy_to(&bytes[..len], to) != len {
         return Err(EFAULT);
     }
     Ok(())

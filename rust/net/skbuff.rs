@@ -365,7 +365,7 @@ impl SkBuff {
     /// # Errors
     ///
     /// `EFAULT` when user memory can not be written.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn copy_to(&self, offset: usize, to: &mut IovIterDest<'_>, len: usize) -> Result {
         let len = len.min(self.len().saturating_sub(offset)).min(to.len());
         match self.linear().get(offset..offset + len) {
@@ -376,6 +376,7 @@ impl SkBuff {
     }
 
     /// Copies a range of the packet that is in several pieces.
+    #[cold]
     fn copy_pieces_to(&self, offset: usize, to: &mut IovIterDest<'_>, len: usize) -> Result {
         // SAFETY: The range is inside the packet, and `to` has room for it.
         to_result(unsafe {
