@@ -260,16 +260,26 @@ fn time_left(dev: &NetDevice<Device>, queue: &Queue, limit: u64) -> Option<u64> 
 }
 
 /// Wakes what a queue held back, when a reader has taken `packets` more and enough are gone.
-#[inline]
+#[inline(always)]
 pub(super) fn after_take(
     dev: &NetDevice<Device>,
     queue: &Queue,
     packets: u32,
     is_empty: impl FnOnce() -> bool,
 ) {
-    if !dev.backpressure.is_watched() {
-        return;
+    if dev.backpressure.is_watched() {
+        after_watched_take(dev, queue, packets, is_empty);
     }
+}
+
+/// As [`after_take`], while something may be held back.
+#[inline(never)]
+fn after_watched_take(
+    dev: &NetDevice<Device>,
+    queue: &Queue,
+    packets: u32,
+    is_empty: impl FnOnce() -> bool,
+) {
     let held = &queue.backpressure;
     match held.state.fetch_add(0, Full) {
         FREE => {}

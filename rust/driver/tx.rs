@@ -234,10 +234,12 @@ fn receive(queue: &Queue, layout: Layout, nonblock: bool) -> Result<(Packet, boo
             user.stats.count_tx(1, packet.len(), &ring);
             drop(ring);
             backpressure::after_take(&user.dev, queue, 1, || queue.ring().is_empty());
-            return Ok((packet, user.dev.cuts_in_tunnels()));
+            let tunnel = user.dev.cuts_in_tunnels();
+            user.leave();
+            return Ok((packet, tunnel));
         }
         drop(ring);
-        drop(user);
+        user.leave();
         if nonblock {
             return Err(EAGAIN);
         }

@@ -80,10 +80,8 @@ void rtun_txq_trans_cond_update(struct net_device *dev, unsigned int txq);
 void rtun_dev_stats_to_stats64(const struct net_device *dev, struct rtnl_link_stats64 *stats);
 struct pcpu_sw_netstats __percpu *rtun_netstats_alloc(void);
 void rtun_netstats_free(struct pcpu_sw_netstats __percpu *stats);
-void rtun_netstats_rx_add(struct pcpu_sw_netstats __percpu *stats, unsigned int packets,
-			  unsigned int len);
-void rtun_netstats_tx_add(struct pcpu_sw_netstats __percpu *stats, unsigned int packets,
-			  unsigned int len);
+void rtun_netstats_rx_add(void *stats, unsigned int packets, unsigned int len);
+void rtun_netstats_tx_add(void *stats, unsigned int packets, unsigned int len);
 void rtun_netstats_tx_sub(struct pcpu_sw_netstats __percpu *stats, unsigned int len);
 void rtun_dev_set_sysfs_group(struct net_device *dev, const struct attribute_group *group);
 void rtun_eth_hw_addr_random(struct net_device *dev);

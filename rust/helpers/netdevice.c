@@ -127,11 +127,16 @@ void rtun_netstats_free(struct pcpu_sw_netstats __percpu *stats)
 	free_percpu(stats);
 }
 
-/* The task stays on its CPU meanwhile. */
-void rtun_netstats_rx_add(struct pcpu_sw_netstats __percpu *stats, unsigned int packets,
-			  unsigned int len)
+/* Of Rust's pointers, none is of another address space: a call with one is not inlined. */
+static struct pcpu_sw_netstats __percpu *as_percpu(void *stats)
 {
-	struct pcpu_sw_netstats *here = this_cpu_ptr(stats);
+	return (struct pcpu_sw_netstats __force __percpu *)(unsigned long)stats;
+}
+
+/* The task stays on its CPU meanwhile. */
+void rtun_netstats_rx_add(void *stats, unsigned int packets, unsigned int len)
+{
+	struct pcpu_sw_netstats *here = this_cpu_ptr(as_percpu(stats));
 	unsigned long flags = u64_stats_update_begin_irqsave(&here->syncp);
 
 	u64_stats_add(&here->rx_packets, packets);
@@ -139,10 +144,9 @@ void rtun_netstats_rx_add(struct pcpu_sw_netstats __percpu *stats, unsigned int 
 	u64_stats_update_end_irqrestore(&here->syncp, flags);
 }
 
-void rtun_netstats_tx_add(struct pcpu_sw_netstats __percpu *stats, unsigned int packets,
-			  unsigned int len)
+void rtun_netstats_tx_add(void *stats, unsigned int packets, unsigned int len)
 {
-	struct pcpu_sw_netstats *here = this_cpu_ptr(stats);
+	struct pcpu_sw_netstats *here = this_cpu_ptr(as_percpu(stats));
 	unsigned long flags = u64_stats_update_begin_irqsave(&here->syncp);
 
 	u64_stats_add(&here->tx_packets, packets);

@@ -22,6 +22,7 @@ use crate::bindings;
 use crate::net::rtnl::Rtnl;
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
 use core::ops::Deref;
 use kernel::sync::atomic::Acquire;
 use kernel::sync::atomic::Atomic;
@@ -210,6 +211,22 @@ impl<S: GateState, L> Inside<'_, S, L> {
     pub(crate) fn state(&self) -> S {
         state_of(self.word)
     }
+
+    /// Leaves: the drop of a user in a place where it is not to be a call.
+    #[inline(always)]
+    pub(crate) fn leave(self) {
+        ManuallyDrop::new(self).uncount();
+    }
+
+    /// Takes the user out of the count.
+    #[inline(always)]
+    fn uncount(&self) {
+        let word = self.gate.word.as_ptr();
+        let old = self.gate.word.fetch_sub(unit(self.word), Full);
+        if (old ^ self.word) & PHASE != 0 {
+            left_after_change(word, old, self.word);
+        }
+    }
 }
 
 impl<S: GateState, L> Deref for Inside<'_, S, L> {
@@ -224,19 +241,16 @@ impl<S: GateState, L> Deref for Inside<'_, S, L> {
 }
 
 impl<S: GateState, L> Drop for Inside<'_, S, L> {
-    #[inline(always)]
+    #[inline]
     fn drop(&mut self) {
-        let word = self.gate.word.as_ptr();
-        let old = self.gate.word.fetch_sub(unit(self.word), Full);
-        if (old ^ self.word) & PHASE != 0 {
-            left_after_change(word, old, self.word);
-        }
+        self.uncount();
     }
 }
 
 /// Wakes who changes a gate, if the user that entered at `entered` and has left it at `old` was the
 /// last one. The gate may be freed by now: its address is only a key.
 #[cold]
+#[inline(never)]
 fn left_after_change(gate: *mut u64, old: u64, entered: u64) {
     if old / unit(entered) & COUNT_MASK == 1 {
         // SAFETY: `wake_up_var` does not read what it is given.

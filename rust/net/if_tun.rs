@@ -114,13 +114,23 @@ unsafe impl RingEntry for Packet {
 
     #[inline]
     unsafe fn from_ptr(ptr: NonNull<c_void>) -> Self {
-        match NonZero::new(ptr.addr().get() & !XDP_FLAG) {
-            Some(addr) if addr != ptr.addr() => {
-                // SAFETY: The flag says that it is a frame, which the ring gave up.
-                Self::Frame(unsafe { XdpFrame::from_raw(ptr.map_addr(|_| addr).cast()) })
-            }
+        if ptr.addr().get() & XDP_FLAG == 0 {
             // SAFETY: Without the flag it is a packet, which the ring gave up.
-            _ => Self::Skb(unsafe { SkBuff::from_ptr(ptr) }),
+            return Self::Skb(unsafe { SkBuff::from_ptr(ptr) });
         }
+        // SAFETY: The flag says that it is a frame, which the ring gave up.
+        Self::Frame(unsafe { frame(ptr) })
     }
+}
+
+/// The frame of an entry.
+///
+/// # Safety
+///
+/// `ptr` must be that of a frame, with its flag, and the frame the caller's to take.
+#[inline(never)]
+unsafe fn frame(ptr: NonNull<c_void>) -> XdpFrame {
+    let ptr = ptr.map_addr(|addr| NonZero::new(addr.get() & !XDP_FLAG).unwrap_or(addr));
+    // SAFETY: By the safety requirements.
+    unsafe { XdpFrame::from_raw(ptr.cast()) }
 }

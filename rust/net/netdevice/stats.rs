@@ -59,14 +59,14 @@ impl PerCpuTraffic {
     #[inline]
     pub(crate) fn count_rx(&self, packets: u32, len: usize, _: &impl StaysOnCpu) {
         // SAFETY: By the type invariant, and the task stays on its CPU.
-        unsafe { bindings::rtun_netstats_rx_add(self.0.as_ptr(), packets, len as u32) };
+        unsafe { bindings::rtun_netstats_rx_add(self.0.as_ptr().cast(), packets, len as u32) };
     }
 
     /// Counts transmitted packets of `len` bytes together.
     #[inline]
     pub(crate) fn count_tx(&self, packets: u32, len: usize, _: &impl StaysOnCpu) {
         // SAFETY: By the type invariant, and the task stays on its CPU.
-        unsafe { bindings::rtun_netstats_tx_add(self.0.as_ptr(), packets, len as u32) };
+        unsafe { bindings::rtun_netstats_tx_add(self.0.as_ptr().cast(), packets, len as u32) };
     }
 
     /// Takes a packet of `len` bytes back that was counted as transmitted and did not arrive.
