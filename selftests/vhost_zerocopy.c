@@ -77,12 +77,16 @@ FIXTURE_SETUP(zerocopy)
 	ASSERT_EQ(0, vhost_set_backend(&self->vhost, port->fd[0]));
 }
 
-/* vhost last, which waits for all who have a frame. */
+/*
+ * vhost last, which waits for all who have a frame. vhost_net forgets to free
+ * what it counts them with if it is closed with a backend.
+ */
 FIXTURE_TEARDOWN(zerocopy)
 {
 	close(self->redirect);
 	close(self->sink);
 	port_close(&self->port);
+	EXPECT_EQ(0, vhost_set_backend(&self->vhost, -1));
 	vhost_close(&self->vhost);
 }
 
