@@ -372,6 +372,8 @@ TEST_F(socket, what_it_is_not)
 	EXPECT_EQ(-1, bind(self->sock, (void *)&addr, sizeof(addr)));
 	EXPECT_EQ(-1, connect(self->sock, (void *)&addr, sizeof(addr)));
 	EXPECT_EQ(-1, listen(self->sock, 1));
+	EXPECT_EQ(-1, accept(self->sock, NULL, NULL));
+	EXPECT_EQ(EOPNOTSUPP, errno);
 	EXPECT_EQ(-1, shutdown(self->sock, SHUT_RDWR));
 	EXPECT_EQ(EOPNOTSUPP, errno);
 	ASSERT_EQ(0, getsockname(self->sock, (void *)&addr, &len));

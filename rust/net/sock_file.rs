@@ -203,11 +203,15 @@ impl<T: SockFile> End<T> {
 
     /// # Safety
     ///
-    /// Called by the socket layer for a socket of [`open`], once, when nobody uses it any more.
+    /// Called by the socket layer for a socket of [`open`], or for the empty one that accept() has
+    /// made before it was refused; once, when nobody uses it any more.
     unsafe extern "C" fn release(sock: *mut bindings::socket) -> c_int {
         // SAFETY: By the safety requirements. The caller has read the module's address already.
         unsafe {
             let end = (*sock).sk.cast::<Self>();
+            if end.is_null() {
+                return 0;
+            }
             let queue = ptr::read(&raw const (*end).queue);
             let ops = ptr::read(&raw const (*end).ops);
             if (*end).wants_times.load(Relaxed) {
