@@ -314,9 +314,10 @@ static void state_get(SELF *self, struct state *state)
 	int i;
 
 	memset(state, 0, sizeof(*state));
+	/* Before what needs a netlink socket. */
+	state->sockets = sockets_used();
 	state->devices = link_count_kind(tun_kind(), NULL);
 	state->modules = tun_module_refs();
-	state->sockets = sockets_used();
 	for (i = 0; i < 2; i++)
 		state->flags[i] = tun_get_flags(self->fd[i]);
 	state->async = fcntl(self->fd[0], F_GETFL) & O_ASYNC;
