@@ -176,19 +176,16 @@ impl VnetLayout {
     ///
     /// # Errors
     ///
-    /// `EINVAL` if there is no room for it, `EFAULT`; also if its size was not set to hold what
-    /// `tunnel` packets need.
+    /// `EINVAL` if there is no room for it, or its size was not set to hold what `tunnel` packets
+    /// need; `EFAULT`.
     pub(super) fn put(self, hdr: &VnetHdr, tunnel: bool, to: &mut IovIterDest<'_>) -> Result {
         let parsed = if tunnel {
             VnetHdr::TUNNEL
         } else {
             VnetHdr::BASIC
         };
-        if to.len() < self.size {
+        if to.len() < self.size || self.size < parsed {
             return Err(EINVAL);
-        }
-        if self.size < parsed {
-            return Err(EFAULT);
         }
         if to.copy_to_iter(hdr.bytes(parsed)) != parsed {
             return Err(EFAULT);
