@@ -18,6 +18,7 @@
 #include "fuzz.h"
 #include "tun_test.h"
 
+#define ERESTARTSYS	512	/* the kernel's own */
 #define MANY	8
 #define PACKET_ROOM	(FUZZ_ROOM / 2 / MANY)
 
@@ -283,13 +284,15 @@ static long run_getsockname(struct fuzz_thread *t, const struct fuzz_row *row)
 	void *at = fuzz_one_in(t, 16) ? fuzz_bad_pointer(t) : t->room;
 
 	fuzz_note(t, "fd %d len %u", fd, len);
+	if (fuzz_one_in(t, 2))
+		return ret_errno(getpeername(fd, at, &len));
 	return ret_errno(getsockname(fd, at, &len));
 }
 
 /* What a datagram socket without addresses can not do. */
 static long run_address(struct fuzz_thread *t, const struct fuzz_row *row)
 {
-	int fd = fuzz_socket_slot(t), how = fuzz_pick(t, 6);
+	int fd = fuzz_socket_slot(t), how = fuzz_pick(t, 5);
 	socklen_t len = fuzz_pick(t, 130);
 
 	fuzz_note(t, "fd %d call %d", fd, how);
@@ -302,10 +305,8 @@ static long run_address(struct fuzz_thread *t, const struct fuzz_row *row)
 		return ret_errno(listen(fd, 1));
 	case 3:
 		return ret_errno(accept4(fd, NULL, NULL, SOCK_CLOEXEC));
-	case 4:
-		return ret_errno(shutdown(fd, fuzz_pick(t, 3)));
 	}
-	return ret_errno(getpeername(fd, (void *)t->room, &len));
+	return ret_errno(shutdown(fd, fuzz_pick(t, 3)));
 }
 
 static long run_poll_special(struct fuzz_thread *t, const struct fuzz_row *row)
@@ -449,12 +450,13 @@ const struct fuzz_row fuzz_socket_rows[] = {
 	SEND("sendmsg", 30, sendmsg, 0),
 	SEND("sendmmsg", 15, sendmmsg, 0),
 	RECV("recvmsg", 25, recvmsg, 0),
-	RECV("recvmmsg", 15, recvmmsg, 0),
+	/* A signal between two messages is the next call's error, on any socket. */
+	RECV("recvmmsg", 15, recvmmsg, ERESTARTSYS),
 	ROW("setsockopt", 8, setsockopt, 0, EOPNOTSUPP, ENOPROTOOPT, EINVAL,
 	    EFAULT, EPERM, EDOM, ENOMEM, ENODEV),
 	ROW("getsockopt", 4, getsockopt, 0, EOPNOTSUPP, ENOPROTOOPT, EINVAL,
 	    EFAULT, ENODATA, ENOTCONN, EPERM, ESRCH),
-	ROW("getsockname", 2, getsockname, 0, EINVAL, EFAULT),
+	ROW("getsockname", 4, getsockname, 0, EINVAL, EFAULT),
 	ROW("bind, listen ...", 3, address, ROW_NEVER, EOPNOTSUPP, EINVAL,
 	    ENOTCONN),
 	ROW("poll special", 5, poll_special, ROW_WAITS, EINTR),
