@@ -375,6 +375,8 @@ class Run:
             # On a busy machine the drivers may have forgotten a flow by then.
             if time.monotonic() - start < FLOW_AGEING:
                 break
+        else:
+            raise TooSlow(f"all flows took more than {FLOW_AGEING} s, ten times")
         strays = {port: queue for port, queue in got.items() if queue != port % pairs}
         assert not strays, f"flows by another queue: {strays}"
         used = collections.Counter(got.values())
@@ -405,6 +407,10 @@ class Run:
              device_deleted)
 
 
+class TooSlow(Exception):
+    """The kernel takes longer than what is to be tested lasts."""
+
+
 def attempt(run, test):
     """Runs one test: what went wrong, if anything."""
     try:
@@ -424,10 +430,15 @@ def main():
         run, reason = Run(backend), None
         for test in Run.TESTS:
             number += 1
-            reason = "an earlier test has failed" if reason else attempt(run, test)
+            name = f"{number} vhost_{backend}_{test.__name__}"
+            try:
+                reason = "an earlier test has failed" if reason else attempt(run, test)
+            except TooSlow as slow:
+                print(f"ok {name} # SKIP {slow}", flush=True)
+                continue
             failed += bool(reason)
             result = f"# {reason}\nnot ok" if reason else "ok"
-            print(f"{result} {number} vhost_{backend}_{test.__name__}", flush=True)
+            print(f"{result} {name}", flush=True)
         if run.qemu and run.qemu.process.poll() is None:
             run.qemu.process.kill()
             run.qemu.process.wait()
