@@ -213,12 +213,24 @@ TEST_F(napi, down_and_up)
 }
 
 /* NAPI is turned off and on while others put packets there. */
+/*
+ * The in-tree driver was seen to leave a packet socket with memory that it does
+ * not have, and once to oops in napi_get_frags(), in this program: what follows
+ * on that kernel proves nothing.
+ */
+static bool races_harm(int flags)
+{
+	return !tun_is_rtun() && (flags & IFF_NAPI_FRAGS);
+}
+
 TEST_F_TIMEOUT(napi, detach_race, 60)
 {
 	struct port_writer writer[2];
 	struct link_info info;
 	long n, written = 0;
 
+	if (races_harm(variant->flags))
+		SKIP(return, "the in-tree driver can harm the kernel here");
 	ASSERT_EQ(0, port_writer_start(&writer[0], &self->port, 0,
 					       100));
 	ASSERT_EQ(0, port_writer_start(&writer[1], &self->port, 1,
@@ -244,6 +256,8 @@ TEST_F_TIMEOUT(napi, delete_race, 60)
 	struct port_writer writer[2];
 	long n;
 
+	if (races_harm(variant->flags))
+		SKIP(return, "the in-tree driver can harm the kernel here");
 	for (n = 0; n < ROUNDS / 5; n++) {
 		ASSERT_EQ(0, port_writer_start(&writer[0], &self->port, 0,
 						       100));
