@@ -66,10 +66,11 @@ pub(super) fn prepare(
     let member = dev.free_member(rtnl).ok_or(Refusal::TooManyQueues)?;
     empty(queue);
     queue.ring().resize(dev.tx_queue_len(), dev, rtnl)?;
-    make_room(dev, member, rtnl)?;
     let stats = dev.stats.make(member, rtnl)?;
     let napi = if napi { Some(Napi::new()?) } else { None };
     let rx_queue = NewRxQueue::new()?;
+    // Last: it is shown, and nothing takes it back.
+    make_room(dev, member, rtnl)?;
     Ok(Seat {
         member,
         stats,
