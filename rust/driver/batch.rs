@@ -560,7 +560,7 @@ fn put_frame(
         offset: HEADER as u16,
         flags: if len < whole { uapi::FRAME_CUT } else { 0 },
     };
-    iov::fill(to, |to| {
+    iov::use_up(to, |to| {
         tx::put_bytes(frame.as_bytes(), to)?;
         tx::put_packet(packet, shape.layout.flags(), shape.vnet, tunnel, to)?;
         match size - HEADER - len {

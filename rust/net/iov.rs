@@ -17,6 +17,12 @@ pub(crate) trait Iter {
     fn left(&self) -> usize;
     /// The iterator, for C.
     fn iov_iter(&mut self) -> *mut bindings::iov_iter;
+    /// Lets the last `bytes` that were used be seen again.
+    ///
+    /// # Safety
+    ///
+    /// As many were used since the iterator was made.
+    unsafe fn give_back(&mut self, bytes: usize);
 }
 
 impl Iter for IovIterSource<'_> {
@@ -29,6 +35,12 @@ impl Iter for IovIterSource<'_> {
     fn iov_iter(&mut self) -> *mut bindings::iov_iter {
         self.as_raw().cast()
     }
+
+    #[inline]
+    unsafe fn give_back(&mut self, bytes: usize) {
+        // SAFETY: By the safety requirements.
+        unsafe { self.revert(bytes) };
+    }
 }
 
 impl Iter for IovIterDest<'_> {
@@ -40,6 +52,12 @@ impl Iter for IovIterDest<'_> {
     #[inline]
     fn iov_iter(&mut self) -> *mut bindings::iov_iter {
         self.as_raw().cast()
+    }
+
+    #[inline]
+    unsafe fn give_back(&mut self, bytes: usize) {
+        // SAFETY: By the safety requirements.
+        unsafe { self.revert(bytes) };
     }
 }
 
@@ -90,38 +108,17 @@ pub(crate) fn limit<I: Iter, R>(iter: &mut I, len: usize, f: impl FnOnce(&mut I)
     ret
 }
 
-/// Lets `f` use what it likes of `from`, which is as before if it fails.
+/// Lets `f` use what it likes of `iter`, which is as before if it fails.
 ///
 /// # Errors
 ///
 /// What `f` says.
 #[inline]
-pub(crate) fn use_up<R>(
-    from: &mut IovIterSource<'_>,
-    f: impl FnOnce(&mut IovIterSource<'_>) -> Result<R>,
-) -> Result<R> {
-    let before = from.len();
-    f(from).inspect_err(|_| {
-        let used = before.saturating_sub(from.len());
+pub(crate) fn use_up<I: Iter, R>(iter: &mut I, f: impl FnOnce(&mut I) -> Result<R>) -> Result<R> {
+    let before = iter.left();
+    f(iter).inspect_err(|_| {
+        let used = before.saturating_sub(iter.left());
         // SAFETY: This many bytes were used since.
-        unsafe { from.revert(used) };
-    })
-}
-
-/// Lets `f` fill what it likes of `to`, which is as before if it fails.
-///
-/// # Errors
-///
-/// What `f` says.
-#[inline]
-pub(crate) fn fill<R>(
-    to: &mut IovIterDest<'_>,
-    f: impl FnOnce(&mut IovIterDest<'_>) -> Result<R>,
-) -> Result<R> {
-    let before = to.len();
-    f(to).inspect_err(|_| {
-        let filled = before.saturating_sub(to.len());
-        // SAFETY: This many bytes were filled since.
-        unsafe { to.revert(filled) };
+        unsafe { iter.give_back(used) };
     })
 }
