@@ -185,8 +185,7 @@ struct net_device *rtun_netdev_notifier_info_to_dev(void *info)
 	return netdev_notifier_info_to_dev(info);
 }
 
-/* Packets that are linked by next. */
-/* Softirqs are off. */
+/* Packets that are linked by next. Softirqs are off. */
 void rtun_netif_receive_skb_list(struct sk_buff *first)
 {
 	struct sk_buff *skb, *next;
