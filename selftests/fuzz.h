@@ -11,6 +11,7 @@
 #ifndef FUZZ_H
 #define FUZZ_H
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -157,6 +158,7 @@ int fuzz_slot(struct fuzz_thread *t);
 int fuzz_socket_slot(struct fuzz_thread *t);
 int fuzz_batch_slot(struct fuzz_thread *t);
 int fuzz_ioctl_fd(struct fuzz_thread *t);
+long fuzz_put_slot(int fd, int slot);
 void *fuzz_bad_pointer(struct fuzz_thread *t);
 
 /* The devices: what each is by its name, mostly, and its IPv4 address. */
@@ -170,6 +172,12 @@ size_t fuzz_put_packet(struct fuzz_thread *t, uint8_t *buf, bool ether,
 size_t fuzz_put_vnet(struct fuzz_thread *t, uint8_t *buf, size_t size,
 		     size_t ip_at);
 size_t fuzz_put_write(struct fuzz_thread *t, uint8_t *buf, int flags);
+
+/* What a call said, as the kernel says it. */
+static inline long fuzz_ret(long ret)
+{
+	return ret < 0 ? -errno : ret;
+}
 
 /* For the log, before the call; and a wrong result, after it. */
 __printf(2, 3)

@@ -36,11 +36,6 @@ int fuzz_open_epoll(void)
 	return epoll_fd < 0 ? -errno : 0;
 }
 
-static long ret_errno(long ret)
-{
-	return ret < 0 ? -errno : ret;
-}
-
 /* TUNGETIFF does not tell whether there is a PI header: the name does. */
 static int guess_flags(struct fuzz_thread *t, int fd)
 {
@@ -130,7 +125,7 @@ static long run_writev(struct fuzz_thread *t, const struct fuzz_row *row)
 	fuzz_note(t, "fd %d len %zu in %d, first %zu", fd, len, pieces.n,
 		  pieces.iov[0].iov_len);
 	return written(t, row->name,
-		       ret_errno(writev(fd, pieces.iov, pieces.n)), len);
+		       fuzz_ret(writev(fd, pieces.iov, pieces.n)), len);
 }
 
 static int some_rwf(struct fuzz_thread *t)
@@ -155,9 +150,9 @@ static long run_pwritev2(struct fuzz_thread *t, const struct fuzz_row *row)
 	t->expect = EXPECT_NO_FAULT;
 	fuzz_note(t, "fd %d len %zu in %d at %ld how %#x", fd, len, pieces.n,
 		  offset, how);
-	return written(t, row->name, ret_errno(pwritev2(fd, pieces.iov,
-							pieces.n, offset,
-							how)), len);
+	return written(t, row->name, fuzz_ret(pwritev2(fd, pieces.iov,
+						       pieces.n, offset,
+						       how)), len);
 }
 
 /* One piece, which is not empty, is not there. */
@@ -195,7 +190,7 @@ static long run_write_bad(struct fuzz_thread *t, const struct fuzz_row *row)
 		if (!tun_is_rtun())
 			t->expect = EXPECT_ANY;
 		fuzz_note(t, "fd %d len %zu in %d", fd, len, pieces.n);
-		return ret_errno(writev(fd, pieces.iov, pieces.n));
+		return fuzz_ret(writev(fd, pieces.iov, pieces.n));
 	}
 	fuzz_note(t, "fd %d len %zu at %p", fd, len, at);
 	return write_ret(fd, at, len);
@@ -245,7 +240,7 @@ static long run_readv(struct fuzz_thread *t, const struct fuzz_row *row)
 	fuzz_note(t, "fd %d len %zu in %d, first %zu", fd, len, pieces.n,
 		  pieces.iov[0].iov_len);
 	return was_read(t, row->name,
-			ret_errno(readv(fd, pieces.iov, pieces.n)), len);
+			fuzz_ret(readv(fd, pieces.iov, pieces.n)), len);
 }
 
 static long run_preadv2(struct fuzz_thread *t, const struct fuzz_row *row)
@@ -259,9 +254,9 @@ static long run_preadv2(struct fuzz_thread *t, const struct fuzz_row *row)
 	t->expect = EXPECT_NO_FAULT;
 	fuzz_note(t, "fd %d len %zu in %d at %ld how %#x", fd, len, pieces.n,
 		  offset, how);
-	return was_read(t, row->name, ret_errno(preadv2(fd, pieces.iov,
-							pieces.n, offset,
-							how)), len);
+	return was_read(t, row->name, fuzz_ret(preadv2(fd, pieces.iov,
+						       pieces.n, offset,
+						       how)), len);
 }
 
 /* A packet may end before what is not there. */
@@ -280,7 +275,7 @@ static long run_read_bad(struct fuzz_thread *t, const struct fuzz_row *row)
 	}
 	cut(t, &pieces, some_place(t, len), len);
 	spoil(t, &pieces);
-	return ret_errno(readv(fd, pieces.iov, pieces.n));
+	return fuzz_ret(readv(fd, pieces.iov, pieces.n));
 }
 
 static long run_poll(struct fuzz_thread *t, const struct fuzz_row *row)
@@ -295,7 +290,7 @@ static long run_poll(struct fuzz_thread *t, const struct fuzz_row *row)
 	}
 	fuzz_note(t, "fd %d and %d more for %#x", pfd[0].fd, n - 1,
 		  pfd[0].events);
-	ret = ret_errno(poll(pfd, n, fuzz_pick(t, 4)));
+	ret = fuzz_ret(poll(pfd, n, fuzz_pick(t, 4)));
 	for (i = 0; ret > 0 && i < n; i++) {
 		int more = POLLERR | POLLHUP | POLLNVAL;
 
@@ -317,14 +312,14 @@ static long run_epoll_ctl(struct fuzz_thread *t, const struct fuzz_row *row)
 	if (fuzz_one_in(t, 2))
 		event.events = fuzz_random(t);
 	fuzz_note(t, "fd %d op %d for %#x", fd, op, event.events);
-	return ret_errno(epoll_ctl(epoll_fd, op, fd, &event));
+	return fuzz_ret(epoll_ctl(epoll_fd, op, fd, &event));
 }
 
 static long run_epoll_wait(struct fuzz_thread *t, const struct fuzz_row *row)
 {
 	struct epoll_event events[4];
 
-	return ret_errno(epoll_wait(epoll_fd, events, 4, fuzz_pick(t, 4)));
+	return fuzz_ret(epoll_wait(epoll_fd, events, 4, fuzz_pick(t, 4)));
 }
 
 static long burst(struct fuzz_thread *t, const void *buf, size_t len, int index,
@@ -389,8 +384,8 @@ static long run_send_udp(struct fuzz_thread *t, const struct fuzz_row *row)
 	size_t len = lengths[fuzz_pick(t, 6)];
 
 	fuzz_note(t, "fuzz%u len %zu", n, len);
-	return ret_errno(sendto(t->udp, t->payload, len, 0,
-				(struct sockaddr *)&to, sizeof(to)));
+	return fuzz_ret(sendto(t->udp, t->payload, len, 0,
+			       (struct sockaddr *)&to, sizeof(to)));
 }
 
 #define DATA(_name, _weight, _run, _flags, ...) {			\

@@ -13,15 +13,10 @@
 #include "rtnl.h"
 #include "tun_test.h"
 
-static long ret_errno(long ret)
-{
-	return ret < 0 ? -errno : ret;
-}
-
 /* Puts a file in a slot, in place of what is there. */
-static long put_slot(int fd, int slot)
+long fuzz_put_slot(int fd, int slot)
 {
-	long ret = ret_errno(dup3(fd, slot, O_CLOEXEC));
+	long ret = fuzz_ret(dup3(fd, slot, O_CLOEXEC));
 
 	close(fd);
 	return ret;
@@ -44,7 +39,7 @@ static long run_open(struct fuzz_thread *t, const struct fuzz_row *row)
 		return -EBUSY;
 	fuzz_note(t, "fd %d flags %#x", slot, flags);
 	fd = open(tun_node(), flags | O_CLOEXEC);
-	return fd < 0 ? -errno : put_slot(fd, slot);
+	return fd < 0 ? -errno : fuzz_put_slot(fd, slot);
 }
 
 static long run_close(struct fuzz_thread *t, const struct fuzz_row *row)
@@ -52,7 +47,7 @@ static long run_close(struct fuzz_thread *t, const struct fuzz_row *row)
 	int fd = fuzz_slot(t);
 
 	fuzz_note(t, "fd %d", fd);
-	return ret_errno(close(fd));
+	return fuzz_ret(close(fd));
 }
 
 static long run_dup(struct fuzz_thread *t, const struct fuzz_row *row)
@@ -60,7 +55,7 @@ static long run_dup(struct fuzz_thread *t, const struct fuzz_row *row)
 	int from = fuzz_fd(t), to = fuzz_slot(t);
 
 	fuzz_note(t, "fd %d to %d", from, to);
-	return ret_errno(dup3(from, to, O_CLOEXEC));
+	return fuzz_ret(dup3(from, to, O_CLOEXEC));
 }
 
 /* To any process, which finds it when it takes one. */
@@ -84,7 +79,7 @@ static long run_give(struct fuzz_thread *t, const struct fuzz_row *row)
 	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
 	memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
 	fuzz_note(t, "fd %d to %s", fd, fuzz_role_name(to));
-	return ret_errno(sendmsg(t->fuzz->inbox[to][1], &msg, MSG_DONTWAIT));
+	return fuzz_ret(sendmsg(t->fuzz->inbox[to][1], &msg, MSG_DONTWAIT));
 }
 
 static long take(struct fuzz *fuzz, enum fuzz_role role, int slot)
@@ -107,7 +102,7 @@ static long take(struct fuzz *fuzz, enum fuzz_role role, int slot)
 	if (!CMSG_FIRSTHDR(&msg))
 		return 0;
 	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
-	return put_slot(fd, slot);
+	return fuzz_put_slot(fd, slot);
 }
 
 static long run_take(struct fuzz_thread *t, const struct fuzz_row *row)
@@ -135,7 +130,7 @@ static long run_setfl(struct fuzz_thread *t, const struct fuzz_row *row)
 	if (fuzz_one_in(t, 8))
 		flags |= fuzz_one_in(t, 2) ? O_APPEND : O_NOATIME;
 	fuzz_note(t, "fd %d flags %#x", fd, flags);
-	return ret_errno(fcntl(fd, F_SETFL, flags));
+	return fuzz_ret(fcntl(fd, F_SETFL, flags));
 }
 
 static long run_setown(struct fuzz_thread *t, const struct fuzz_row *row)
@@ -145,8 +140,8 @@ static long run_setown(struct fuzz_thread *t, const struct fuzz_row *row)
 	int pids[] = { t->pid, 0, -t->pid };
 
 	fuzz_note(t, "fd %d how %d", fd, how);
-	return ret_errno(how < 3 ? fcntl(fd, F_SETOWN, pids[how]) :
-				   fcntl(fd, F_SETOWN_EX, &owner));
+	return fuzz_ret(how < 3 ? fcntl(fd, F_SETOWN, pids[how]) :
+				  fcntl(fd, F_SETOWN_EX, &owner));
 }
 
 static long run_setsig(struct fuzz_thread *t, const struct fuzz_row *row)
@@ -155,7 +150,7 @@ static long run_setsig(struct fuzz_thread *t, const struct fuzz_row *row)
 	int fd = fuzz_fd(t), sig = sigs[fuzz_pick(t, 6)];
 
 	fuzz_note(t, "fd %d signal %d", fd, sig);
-	return ret_errno(fcntl(fd, F_SETSIG, sig));
+	return fuzz_ret(fcntl(fd, F_SETSIG, sig));
 }
 
 /* What the file says of itself. The text is checked for its form only. */
@@ -193,7 +188,7 @@ static long run_lseek(struct fuzz_thread *t, const struct fuzz_row *row)
 	off_t offset = fuzz_edge(t);
 
 	fuzz_note(t, "fd %d to %ld from %d", fd, offset, whence);
-	return ret_errno(lseek(fd, offset, whence));
+	return fuzz_ret(lseek(fd, offset, whence));
 }
 
 static long run_mmap(struct fuzz_thread *t, const struct fuzz_row *row)
@@ -219,7 +214,7 @@ static long run_splice(struct fuzz_thread *t, const struct fuzz_row *row)
 		ret = write(fds[1], t->payload, 100);
 		ret = splice(fds[0], NULL, fd, NULL, 100, SPLICE_F_NONBLOCK);
 	}
-	ret = ret_errno(ret);
+	ret = fuzz_ret(ret);
 	close(fds[0]);
 	close(fds[1]);
 	return ret;

@@ -22,19 +22,6 @@
 #define MANY	8
 #define PACKET_ROOM	(FUZZ_ROOM / 2 / MANY)
 
-static long ret_errno(long ret)
-{
-	return ret < 0 ? -errno : ret;
-}
-
-static long put_slot(int fd, int slot)
-{
-	long ret = ret_errno(dup3(fd, slot, O_CLOEXEC));
-
-	close(fd);
-	return ret;
-}
-
 static long run_socket(struct fuzz_thread *t, const struct fuzz_row *row)
 {
 	static const int good[] = { 0, O_CLOEXEC, O_CLOEXEC | O_NONBLOCK };
@@ -46,7 +33,7 @@ static long run_socket(struct fuzz_thread *t, const struct fuzz_row *row)
 
 	fuzz_note(t, "of fd %d to %d flags %#lx", from, to, arg);
 	fd = tun_ioctl(from, RTUN_SOCKET, arg);
-	return fd < 0 ? fd : put_slot(fd, to);
+	return fd < 0 ? fd : fuzz_put_slot(fd, to);
 }
 
 /* A file that carries batches, of a device that has several queues. */
@@ -65,7 +52,7 @@ static long run_batch_file(struct fuzz_thread *t, const struct fuzz_row *row)
 	if (!err)
 		err = batch_set(fd, RTUN_BATCH_V1);
 	if (!err)
-		return put_slot(fd, slot);
+		return fuzz_put_slot(fd, slot);
 	close(fd);
 	return err;
 }
@@ -75,7 +62,7 @@ static long run_close_special(struct fuzz_thread *t, const struct fuzz_row *row)
 	int fd = fuzz_one_in(t, 3) ? fuzz_batch_slot(t) : fuzz_socket_slot(t);
 
 	fuzz_note(t, "fd %d", fd);
-	return ret_errno(close(fd));
+	return fuzz_ret(close(fd));
 }
 
 static int device_flags(int fd)
@@ -149,7 +136,7 @@ static long run_sendmsg(struct fuzz_thread *t, const struct fuzz_row *row)
 
 	some_messages(t, fd, &msg, &iov, 1);
 	fuzz_note(t, "fd %d len %zu flags %#x", fd, iov.iov_len, flags);
-	ret = ret_errno(sendmsg(fd, &msg.msg_hdr, flags));
+	ret = fuzz_ret(sendmsg(fd, &msg.msg_hdr, flags));
 	if (ret >= 0 && ret != iov.iov_len)
 		fuzz_fail(t, 220, "%s: %ld of %zu bytes went", row->name, ret,
 			  iov.iov_len);
@@ -166,7 +153,7 @@ static long run_sendmmsg(struct fuzz_thread *t, const struct fuzz_row *row)
 
 	some_messages(t, fd, msg, iov, n);
 	fuzz_note(t, "fd %d, %d of them, flags %#x", fd, n, flags);
-	ret = ret_errno(sendmmsg(fd, msg, n, flags));
+	ret = fuzz_ret(sendmmsg(fd, msg, n, flags));
 	if (ret > n)
 		fuzz_fail(t, 220, "%s: %ld of %d went", row->name, ret, n);
 	return ret;
@@ -205,7 +192,7 @@ static long run_recvmsg(struct fuzz_thread *t, const struct fuzz_row *row)
 
 	some_room(t, &msg, &iov, 1);
 	fuzz_note(t, "fd %d len %zu flags %#x", fd, iov.iov_len, flags);
-	ret = ret_errno(recvmsg(fd, &msg.msg_hdr, flags));
+	ret = fuzz_ret(recvmsg(fd, &msg.msg_hdr, flags));
 	if (ret >= 0 && ret > iov.iov_len && !(flags & MSG_TRUNC))
 		fuzz_fail(t, 221, "%s: %ld bytes read into %zu", row->name, ret,
 			  iov.iov_len);
@@ -225,8 +212,8 @@ static long run_recvmmsg(struct fuzz_thread *t, const struct fuzz_row *row)
 	if (fuzz_one_in(t, 8))
 		limit.tv_nsec = fuzz_edge(t);
 	fuzz_note(t, "fd %d, %d of them, flags %#x", fd, n, flags);
-	ret = ret_errno(recvmmsg(fd, msg, n, flags,
-				 fuzz_one_in(t, 2) ? &limit : NULL));
+	ret = fuzz_ret(recvmmsg(fd, msg, n, flags,
+				fuzz_one_in(t, 2) ? &limit : NULL));
 	if (ret > n)
 		fuzz_fail(t, 221, "%s: %ld into %d", row->name, ret, n);
 	return ret;
@@ -263,7 +250,7 @@ static long run_setsockopt(struct fuzz_thread *t, const struct fuzz_row *row)
 		value[0] = fuzz_one_in(t, 4) ? fuzz_edge(t) : 0;
 	fuzz_note(t, "fd %d level %d option %d len %u value %ld", fd, level,
 		  option, len, value[0]);
-	return ret_errno(setsockopt(fd, level, option, at, len));
+	return fuzz_ret(setsockopt(fd, level, option, at, len));
 }
 
 static long run_getsockopt(struct fuzz_thread *t, const struct fuzz_row *row)
@@ -274,7 +261,7 @@ static long run_getsockopt(struct fuzz_thread *t, const struct fuzz_row *row)
 	void *at = fuzz_one_in(t, 16) ? fuzz_bad_pointer(t) : t->room;
 
 	fuzz_note(t, "fd %d level %d option %d len %u", fd, level, option, len);
-	return ret_errno(getsockopt(fd, level, option, at, &len));
+	return fuzz_ret(getsockopt(fd, level, option, at, &len));
 }
 
 static long run_getsockname(struct fuzz_thread *t, const struct fuzz_row *row)
@@ -285,8 +272,8 @@ static long run_getsockname(struct fuzz_thread *t, const struct fuzz_row *row)
 
 	fuzz_note(t, "fd %d len %u", fd, len);
 	if (fuzz_one_in(t, 2))
-		return ret_errno(getpeername(fd, at, &len));
-	return ret_errno(getsockname(fd, at, &len));
+		return fuzz_ret(getpeername(fd, at, &len));
+	return fuzz_ret(getsockname(fd, at, &len));
 }
 
 /* What a datagram socket without addresses can not do. */
@@ -298,15 +285,15 @@ static long run_address(struct fuzz_thread *t, const struct fuzz_row *row)
 	fuzz_note(t, "fd %d call %d", fd, how);
 	switch (how) {
 	case 0:
-		return ret_errno(bind(fd, (void *)t->payload, len));
+		return fuzz_ret(bind(fd, (void *)t->payload, len));
 	case 1:
-		return ret_errno(connect(fd, (void *)t->payload, len));
+		return fuzz_ret(connect(fd, (void *)t->payload, len));
 	case 2:
-		return ret_errno(listen(fd, 1));
+		return fuzz_ret(listen(fd, 1));
 	case 3:
-		return ret_errno(accept4(fd, NULL, NULL, SOCK_CLOEXEC));
+		return fuzz_ret(accept4(fd, NULL, NULL, SOCK_CLOEXEC));
 	}
-	return ret_errno(shutdown(fd, fuzz_pick(t, 3)));
+	return fuzz_ret(shutdown(fd, fuzz_pick(t, 3)));
 }
 
 static long run_poll_special(struct fuzz_thread *t, const struct fuzz_row *row)
@@ -316,7 +303,7 @@ static long run_poll_special(struct fuzz_thread *t, const struct fuzz_row *row)
 		{ fuzz_batch_slot(t), POLLIN | POLLOUT, 0 },
 	};
 
-	return ret_errno(poll(pfd, 2, fuzz_pick(t, 4)));
+	return fuzz_ret(poll(pfd, 2, fuzz_pick(t, 4)));
 }
 
 /* A frame that is none, in one of the ways that there are. */
@@ -380,7 +367,7 @@ static long run_packed_write(struct fuzz_thread *t, const struct fuzz_row *row)
 	if (fuzz_one_in(t, 16))
 		iov[fuzz_pick(t, 2)].iov_base = fuzz_bad_pointer(t);
 	fuzz_note(t, "fd %d len %zu first %zu", fd, len, first);
-	ret = ret_errno(writev(fd, iov, 2));
+	ret = fuzz_ret(writev(fd, iov, 2));
 	if (ret > (long)len)
 		fuzz_fail(t, 220, "%s: %ld of %zu bytes went", row->name, ret,
 			  len);
