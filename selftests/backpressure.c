@@ -26,16 +26,6 @@
 #define SIZE		100
 #define LOAD		5000
 
-static bool has_backpressure(void)
-{
-	unsigned int features = 0;
-	int fd = tun_open(0);
-	int err = tun_ioctl_ptr(fd, TUNGETFEATURES, &features);
-
-	close(fd);
-	return !err && (features & IFF_BACKPRESSURE);
-}
-
 FIXTURE(backpressure)
 {
 	struct port port;
@@ -71,7 +61,7 @@ static int open_with(struct port *port, int flags, const char *qdisc)
 FIXTURE_SETUP(backpressure)
 {
 	ASSERT_EQ(0, ns_enter());
-	if (!has_backpressure())
+	if (!tun_has_feature(IFF_BACKPRESSURE))
 		SKIP(return, "this kernel's driver has no IFF_BACKPRESSURE");
 	ASSERT_EQ(0, open_with(&self->port, variant->flags, "pfifo"));
 }
@@ -91,17 +81,6 @@ static int send_numbered(struct port *port, int from, int count)
 			    SIZE);
 	}
 	return 0;
-}
-
-static int read_numbered(struct port *port, int from, int count)
-{
-	int n, err = 0;
-
-	for (n = from; !err && n < from + count; n++) {
-		port_frame(port, SIZE, n);
-		err = port_read(port, 0, port->out, SIZE);
-	}
-	return err;
 }
 
 static bool queue_is_empty(struct port *port)
@@ -143,7 +122,7 @@ TEST_F(backpressure, nothing_dropped)
 	send_numbered(port, 0, SENT);
 	EXPECT_EQ(SENT - RING, waiting(port));
 	EXPECT_EQ(0, port_counter(port, tx_dropped));
-	ASSERT_EQ(0, read_numbered(port, 0, SENT));
+	ASSERT_EQ(0, port_read_numbered(port, SIZE, 0, SENT));
 	EXPECT_TRUE(queue_is_empty(port));
 	EXPECT_EQ(0, waiting(port));
 	EXPECT_EQ(0, port_counter(port, tx_dropped));
@@ -159,7 +138,7 @@ TEST_F(backpressure, again_and_again)
 	for (n = 0; n < 20; n++) {
 		send_numbered(port, n * 15, 15);
 		EXPECT_EQ(5, waiting(port));
-		ASSERT_EQ(0, read_numbered(port, n * 15, 15));
+		ASSERT_EQ(0, port_read_numbered(port, SIZE, n * 15, 15));
 		EXPECT_TRUE(queue_is_empty(port));
 	}
 	EXPECT_EQ(0, port_counter(port, tx_dropped));
@@ -176,7 +155,7 @@ TEST_F(backpressure, bypass_refused)
 	send_numbered(port, 0, RING);
 	EXPECT_EQ(-ENOBUFS, packet_send(sock, port->index, PROTO_TEST,
 					port->out, SIZE));
-	ASSERT_EQ(0, read_numbered(port, 0, RING));
+	ASSERT_EQ(0, port_read_numbered(port, SIZE, 0, RING));
 	EXPECT_EQ(SIZE, packet_send(sock, port->index, PROTO_TEST, port->out,
 				    SIZE));
 	EXPECT_EQ(0, port_read(port, 0, port->out, SIZE));
@@ -197,7 +176,7 @@ static void drops_when_full(struct __test_metadata *_metadata,
 		EXPECT_EQ(SENT - RING, drops_count(NULL));
 		drops_stop();
 	}
-	ASSERT_EQ(0, read_numbered(port, 0, RING));
+	ASSERT_EQ(0, port_read_numbered(port, SIZE, 0, RING));
 	EXPECT_TRUE(queue_is_empty(port));
 }
 
@@ -282,7 +261,7 @@ TEST_F(backpressure, grow)
 	ASSERT_EQ(0, link_set_u32(port->index, IFLA_TXQLEN, 4 * RING));
 	EXPECT_EQ(0, wait_waiting(port, SENT - 4 * RING));
 	EXPECT_EQ(0, port_counter(port, tx_dropped));
-	ASSERT_EQ(0, read_numbered(port, 0, SENT));
+	ASSERT_EQ(0, port_read_numbered(port, SIZE, 0, SENT));
 	EXPECT_EQ(0, port_counter(port, tx_dropped));
 }
 
@@ -305,7 +284,7 @@ TEST_F(backpressure, shrink)
 	while (!queue_is_empty(port))
 		read_ret(port->fd[0], port->in, PORT_ROOM);
 	send_numbered(port, 0, RING);
-	EXPECT_EQ(0, read_numbered(port, 0, RING));
+	EXPECT_EQ(0, port_read_numbered(port, SIZE, 0, RING));
 }
 
 /* A stop that is not for want of room does not end for its sake. */
@@ -315,12 +294,12 @@ TEST_F(backpressure, down_and_up)
 
 	send_numbered(port, 0, 2 * RING);
 	ASSERT_EQ(0, port_up(port, false));
-	ASSERT_EQ(0, read_numbered(port, 0, RING));
+	ASSERT_EQ(0, port_read_numbered(port, SIZE, 0, RING));
 	EXPECT_TRUE(queue_is_empty(port));
 	ASSERT_EQ(0, port_up(port, true));
 	send_numbered(port, 0, SENT);
 	EXPECT_EQ(0, port_counter(port, tx_dropped));
-	EXPECT_EQ(0, read_numbered(port, 0, SENT));
+	EXPECT_EQ(0, port_read_numbered(port, SIZE, 0, SENT));
 }
 
 TEST_F(backpressure, deleted)
@@ -356,8 +335,8 @@ TEST_F(backpressure, persistent)
 		send_numbered(port, 0, 2 * RING);
 		EXPECT_EQ(flags[i] ? 0 : RING,
 			  port_counter(port, tx_dropped) - before);
-		EXPECT_EQ(0, read_numbered(port, 0,
-					   flags[i] ? 2 * RING : RING));
+		EXPECT_EQ(0, port_read_numbered(port, SIZE, 0,
+						flags[i] ? 2 * RING : RING));
 	}
 	EXPECT_EQ(0, tun_ioctl(port->fd[0], TUNSETPERSIST, 0));
 }
@@ -374,7 +353,7 @@ FIXTURE_SETUP(queues)
 	int n, q;
 
 	ASSERT_EQ(0, ns_enter());
-	if (!has_backpressure())
+	if (!tun_has_feature(IFF_BACKPRESSURE))
 		SKIP(return, "this kernel's driver has no IFF_BACKPRESSURE");
 	ASSERT_EQ(0, flows_open(&self->flows, IFF_TUN | IFF_MULTI_QUEUE |
 				IFF_BACKPRESSURE, 2));

@@ -145,6 +145,18 @@ int port_read(struct port *port, int queue, const void *frame, size_t len)
 	       memcmp(port->in + head, frame, len) ? -EBADMSG : 0;
 }
 
+/* Does the first queue read the frames port_frame(len, n) next, from that n on? */
+int port_read_numbered(struct port *port, size_t len, int from, int count)
+{
+	int n, err = 0;
+
+	for (n = from; !err && n < from + count; n++) {
+		port_frame(port, len, n);
+		err = port_read(port, 0, port->out, len);
+	}
+	return err;
+}
+
 static void *writer_main(void *arg)
 {
 	struct port_writer *writer = arg;

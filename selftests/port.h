@@ -36,6 +36,7 @@ int port_write(struct port *port, int queue, size_t len, unsigned int seed);
 int port_came(struct port *port, const void *frame, size_t len);
 int port_carries(struct port *port, int queue, size_t len);
 int port_read(struct port *port, int queue, const void *frame, size_t len);
+int port_read_numbered(struct port *port, size_t len, int from, int count);
 
 /* Writes packets until it is stopped: how many, or a strange answer. */
 struct port_writer {

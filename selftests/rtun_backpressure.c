@@ -54,17 +54,6 @@ static int send_numbered(struct port *port, int from, int count)
 	return err;
 }
 
-static int read_numbered(struct port *port, int from, int count)
-{
-	int n, err = 0;
-
-	for (n = from; !err && n < from + count; n++) {
-		port_frame(port, SIZE, n);
-		err = port_read(port, 0, port->out, SIZE);
-	}
-	return err;
-}
-
 static int drain(struct port *port)
 {
 	int n = 0;
@@ -216,7 +205,7 @@ TEST_F(flag, waits)
 	ASSERT_EQ(0, send_numbered(port, 0, 2 * RING));
 	EXPECT_EQ(RING, waiting(port));
 	EXPECT_EQ(0, full_ring());
-	EXPECT_EQ(0, read_numbered(port, 0, 2 * RING));
+	EXPECT_EQ(0, port_read_numbered(port, SIZE, 0, 2 * RING));
 	EXPECT_EQ(0, port_counter(port, tx_dropped));
 	EXPECT_LT(0, ethtool_stat("ours", "tx0_stop"));
 	EXPECT_EQ(ethtool_stat("ours", "tx0_stop"),
@@ -257,11 +246,11 @@ TEST_F(flag, off)
 	EXPECT_EQ(RING, full_ring());
 	send_numbered(port, 0, 1);
 	EXPECT_EQ(RING + 1, full_ring());
-	EXPECT_EQ(0, read_numbered(port, 0, RING));
+	EXPECT_EQ(0, port_read_numbered(port, SIZE, 0, RING));
 	ASSERT_EQ(0, ethtool_set_private_flags("ours", 1));
 	ASSERT_EQ(0, send_numbered(port, 0, 2 * RING));
 	EXPECT_EQ(RING + 1, full_ring());
-	EXPECT_EQ(0, read_numbered(port, 0, 2 * RING));
+	EXPECT_EQ(0, port_read_numbered(port, SIZE, 0, 2 * RING));
 }
 
 struct toggler {
@@ -376,12 +365,12 @@ TEST_F(stall, ends)
 	EXPECT_EQ(0, waiting(port));
 	EXPECT_EQ(SENT, full_ring());
 	/* But as soon as it does. */
-	ASSERT_EQ(0, read_numbered(port, 0, 1));
+	ASSERT_EQ(0, port_read_numbered(port, SIZE, 0, 1));
 	ASSERT_EQ(0, send_numbered(port, SENT, RING));
 	EXPECT_EQ(RING - 1, waiting(port));
 	EXPECT_EQ(SENT, full_ring());
-	EXPECT_EQ(0, read_numbered(port, 1, RING - 1));
-	EXPECT_EQ(0, read_numbered(port, SENT, RING));
+	EXPECT_EQ(0, port_read_numbered(port, SIZE, 1, RING - 1));
+	EXPECT_EQ(0, port_read_numbered(port, SIZE, SENT, RING));
 	EXPECT_EQ(SENT, full_ring());
 }
 
@@ -409,12 +398,12 @@ TEST_F(stall, slow_reader)
 
 	ASSERT_EQ(0, send_numbered(port, 0, SENT));
 	for (n = 0; n < 8; n++) {
-		ASSERT_EQ(0, read_numbered(port, n, 1));
+		ASSERT_EQ(0, port_read_numbered(port, SIZE, n, 1));
 		nanosleep(&pause, NULL);
 	}
 	EXPECT_LT(0, waiting(port));
 	EXPECT_EQ(0, full_ring());
-	EXPECT_EQ(0, read_numbered(port, n, SENT - n));
+	EXPECT_EQ(0, port_read_numbered(port, SIZE, n, SENT - n));
 	EXPECT_EQ(0, full_ring());
 }
 

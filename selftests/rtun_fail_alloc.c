@@ -290,24 +290,6 @@ static int check_woken(SELF *self, int ret)
 
 /* The state. */
 
-/* The queues that the stack shows, of a kind: "tx-" or "rx-". */
-static int shown_queues(const char *name, const char *kind)
-{
-	struct dirent *entry;
-	char path[64];
-	int n = 0;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/sys/class/net/%s/queues", name);
-	dir = opendir(path);
-	if (!dir)
-		return -errno;
-	while ((entry = readdir(dir)))
-		n += !strncmp(entry->d_name, kind, strlen(kind));
-	closedir(dir);
-	return n;
-}
-
 static void state_get(SELF *self, struct state *state)
 {
 	struct link_info info = { .name = "" };
@@ -330,8 +312,8 @@ static void state_get(SELF *self, struct state *state)
 	state->mtu = info.mtu;
 	state->type = info.type;
 	state->up = info.flags & IFF_UP;
-	state->tx_queues = shown_queues(info.name, "tx-");
-	state->rx_queues = shown_queues(info.name, "rx-");
+	state->tx_queues = netdev_queues(info.name, "tx-");
+	state->rx_queues = netdev_queues(info.name, "rx-");
 	self->stats = info.stats;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Shared by the test programs: see tun_test.h. */
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -152,6 +153,17 @@ int tun_get_flags(int fd)
 	return err ? err : (unsigned short)ifr.ifr_flags;
 }
 
+/* Whether the node's driver says that it has all of these (TUNGETFEATURES). */
+bool tun_has_feature(unsigned int flags)
+{
+	unsigned int features = 0;
+	int fd = tun_open(0);
+	int err = tun_ioctl_ptr(fd, TUNGETFEATURES, &features);
+
+	close(fd);
+	return !err && (features & flags) == flags;
+}
+
 int tun_name(int fd, char name[IFNAMSIZ])
 {
 	struct ifreq ifr;
@@ -262,6 +274,24 @@ int netdev_attr(const char *dev, const char *attr, char *buf, size_t size)
 	if (len > 0 && buf[len - 1] == '\n')
 		buf[--len] = '\0';
 	return len;
+}
+
+/* The queues that the stack shows, of a kind: "tx-" or "rx-". */
+int netdev_queues(const char *dev, const char *kind)
+{
+	struct dirent *entry;
+	char path[64];
+	int n = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/sys/class/net/%s/queues", dev);
+	dir = opendir(path);
+	if (!dir)
+		return -errno;
+	while ((entry = readdir(dir)))
+		n += !strncmp(entry->d_name, kind, strlen(kind));
+	closedir(dir);
+	return n;
 }
 
 /* What memory is left, for those who look for a leak; 0 is an error. */

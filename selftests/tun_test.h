@@ -62,6 +62,7 @@ int tun_ioctl_compat(int fd, unsigned int cmd, unsigned int arg);
 int tun_set_iff(int fd, const char *name, int flags);
 int tun_create(const char *name, int flags);
 int tun_get_flags(int fd);
+bool tun_has_feature(unsigned int flags);
 int tun_name(int fd, char name[IFNAMSIZ]);
 int tun_index(int fd);
 int tun_queue(int fd, int flags);
@@ -79,6 +80,7 @@ int sockets_used(void);
 long memory_kb(void);
 int netdev_set_attr(const char *dev, const char *attr, const char *value);
 int netdev_attr(const char *dev, const char *attr, char *buf, size_t size);
+int netdev_queues(const char *dev, const char *kind);
 
 /* Waits. */
 int wait_events(int fd, int events, int timeout_ms);

@@ -227,16 +227,6 @@ static int read_all(struct port *port, int fd)
 	return n;
 }
 
-static bool has_backpressure(void)
-{
-	unsigned int features = 0;
-	int fd = tun_open(0);
-	int err = tun_ioctl_ptr(fd, TUNGETFEATURES, &features);
-
-	close(fd);
-	return !err && (features & IFF_BACKPRESSURE);
-}
-
 /* While the guest has no room, packets wait in the ring, then in the qdisc. */
 TEST_F_TIMEOUT(limit, backpressure, 120)
 {
@@ -245,7 +235,7 @@ TEST_F_TIMEOUT(limit, backpressure, 120)
 	struct link_info info;
 	int n;
 
-	if (!has_backpressure())
+	if (!tun_has_feature(IFF_BACKPRESSURE))
 		SKIP(return, "this kernel's driver has no IFF_BACKPRESSURE");
 	ASSERT_EQ(0, port_open(port, "ours",
 			       variant->flags | IFF_BACKPRESSURE, 1));
