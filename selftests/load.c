@@ -399,39 +399,34 @@ int load_open(struct load *load, int slot)
 }
 
 /*
- * Whoever polls a file keeps it for that moment, and may be the one to close it.
- * Until then its number is not free.
+ * Who polls a file has it for that moment, and a reader that goes on to sleep in
+ * epoll_wait() lets go of it only when it is woken. Without this, close() could
+ * leave the queue to it.
  */
-static void wait_closed(struct load *load)
+static int slot_unwatch(struct load *load, int slot)
 {
-	int64_t end = now_ms() + WAIT_MS;
-	struct link_info info;
-	int i, taken = 0;
-
-	for (i = 0; i < MAX_QUEUES; i++)
-		taken += load->taken[i];
-	while (!link_get(load->index, &info) &&
-	       info.queues + info.disabled != taken && now_ms() < end)
-		sched_yield();
+	return epoll_ctl(load->epoll, EPOLL_CTL_DEL, load->slot[slot].fd,
+			 NULL) ? -errno : 0;
 }
 
 int load_close(struct load *load, int slot)
 {
 	struct load_slot *s = &load->slot[slot];
 	int64_t start;
+	int err;
 
 	pthread_rwlock_wrlock(&s->lock);
+	err = slot_unwatch(load, slot);
 	pthread_mutex_lock(&load->numbers);
 	start = now_ns();
 	close(s->fd);
 	load->took_ns = now_ns() - start;
 	load->taken[s->number] = false;
-	wait_closed(load);
 	pthread_mutex_unlock(&load->numbers);
 	s->fd = -1;
 	s->state = SLOT_CLOSED;
 	pthread_rwlock_unlock(&s->lock);
-	return 0;
+	return err;
 }
 
 static int slot_queue(struct load *load, int slot, int what,
