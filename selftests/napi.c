@@ -99,8 +99,8 @@ TEST_F(napi, order_kept)
 	}
 }
 
-/* Counts the threads of the device's NAPI instances. */
-static int napi_threads(void)
+/* The threads of the device's NAPI instances. */
+static int count_threads(void)
 {
 	DIR *proc = opendir("/proc");
 	struct dirent *entry;
@@ -122,35 +122,44 @@ static int napi_threads(void)
 	return n;
 }
 
+/* That many, when threads that end have left /proc: how many else. */
+static int napi_threads(int expected)
+{
+	int n;
+
+	wait_until((n = count_threads()) == expected);
+	return n;
+}
+
 /* An instance for each queue, and none that outlives its queue. */
 TEST_F(napi, instances)
 {
 	int *fd = self->port.fd, n;
 
-	EXPECT_EQ(0, napi_threads());
+	EXPECT_EQ(0, napi_threads(0));
 	ASSERT_EQ(0, netdev_set_attr("ours", "threaded", "1"));
-	EXPECT_EQ(2, napi_threads());
+	EXPECT_EQ(2, napi_threads(2));
 	for (n = 0; n < 3; n++) {
 		ASSERT_EQ(0, tun_queue(fd[1], IFF_DETACH_QUEUE));
 		ASSERT_EQ(0, tun_queue(fd[1], IFF_ATTACH_QUEUE));
-		EXPECT_EQ(2, napi_threads());
+		EXPECT_EQ(2, napi_threads(2));
 		ASSERT_EQ(0, tun_queue(fd[1], IFF_DETACH_QUEUE));
 		close(fd[1]);
-		EXPECT_EQ(1, napi_threads());
+		EXPECT_EQ(1, napi_threads(1));
 		fd[1] = tun_create("ours", variant->flags);
 		ASSERT_LE(0, fd[1]);
-		EXPECT_EQ(2, napi_threads());
+		EXPECT_EQ(2, napi_threads(2));
 	}
 	close(fd[1]);
-	EXPECT_EQ(1, napi_threads());
+	EXPECT_EQ(1, napi_threads(1));
 	/* Each queue has what it asked for. */
 	fd[1] = tun_create("ours", variant->flags & ~(IFF_NAPI |
 						      IFF_NAPI_FRAGS));
 	ASSERT_LE(0, fd[1]);
-	EXPECT_EQ(1, napi_threads());
+	EXPECT_EQ(1, napi_threads(1));
 	EXPECT_EQ(0, port_carries(&self->port, 1, 100));
 	ASSERT_EQ(0, link_delete(self->port.index));
-	EXPECT_EQ(0, napi_threads());
+	EXPECT_EQ(0, napi_threads(0));
 }
 
 /* The first queue decides nothing for the next. */
@@ -164,14 +173,14 @@ TEST_F(napi, second_queue_only)
 	port->fd[1] = tun_create("ours", variant->flags);
 	ASSERT_LE(0, port->fd[1]);
 	ASSERT_EQ(0, netdev_set_attr("ours", "threaded", "1"));
-	EXPECT_EQ(1, napi_threads());
+	EXPECT_EQ(1, napi_threads(1));
 	EXPECT_EQ(0, port_carries(port, 0, 100));
 	EXPECT_EQ(0, port_carries(port, 1, 100));
 	/* What TUNGETIFF says is of the device. */
 	EXPECT_EQ(plain | IFF_NOFILTER, tun_get_flags(port->fd[1]));
 	ASSERT_EQ(0, tun_queue(port->fd[1], IFF_DETACH_QUEUE));
 	ASSERT_EQ(0, tun_queue(port->fd[1], IFF_ATTACH_QUEUE));
-	EXPECT_EQ(1, napi_threads());
+	EXPECT_EQ(1, napi_threads(1));
 	EXPECT_EQ(0, port_carries(port, 1, 100));
 }
 
@@ -235,7 +244,8 @@ TEST_F_TIMEOUT(napi, detach_race, 60)
 					       100));
 	ASSERT_EQ(0, port_writer_start(&writer[1], &self->port, 1,
 					       100));
-	for (n = 0; n < ROUNDS; n++) {
+	for (n = 0; n < ROUNDS || !writer[0].written || !writer[1].written;
+	     n++) {
 		ASSERT_EQ(0, tun_queue(self->port.fd[n & 1],
 				       IFF_DETACH_QUEUE));
 		ASSERT_EQ(0, tun_queue(self->port.fd[n & 1],

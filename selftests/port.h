@@ -43,7 +43,7 @@ struct port_writer {
 	struct port *port;
 	int queue, odd;
 	size_t len;
-	long written;
+	atomic_long written;
 	atomic_bool stop;
 	pthread_t thread;
 };

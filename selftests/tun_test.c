@@ -378,6 +378,15 @@ int64_t now_ms(void)
 	return now_ns() / 1000000;
 }
 
+void pause_ms(int ms)
+{
+	const struct timespec pause = {
+		.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L,
+	};
+
+	nanosleep(&pause, NULL);
+}
+
 /* What poll() reports for fd: 0 when the time is up. */
 int wait_events(int fd, int events, int timeout_ms)
 {
@@ -405,15 +414,7 @@ static bool is_blocked(pid_t tid, long nr, char state)
 
 static int wait_state(pid_t tid, long syscall_nr, char state)
 {
-	const struct timespec pause = { .tv_nsec = 1000000 };
-	int64_t end = now_ms() + WAIT_MS;
-
-	while (!is_blocked(tid, syscall_nr, state)) {
-		if (now_ms() > end)
-			return -ETIMEDOUT;
-		nanosleep(&pause, NULL);
-	}
-	return 0;
+	return wait_until(is_blocked(tid, syscall_nr, state)) ? 0 : -ETIMEDOUT;
 }
 
 /* Returns when the task sleeps in the system call. Nothing announces that. */

@@ -89,6 +89,17 @@ int wait_blocked_hard(pid_t tid, long syscall_nr);
 int wait_exit(pid_t pid);
 int64_t now_ms(void);
 int64_t now_ns(void);
+void pause_ms(int ms);
+
+/* For what nothing announces: whether it came to be, within WAIT_MS. */
+#define wait_until(condition) ({ \
+	int64_t end_ = now_ms() + WAIT_MS; \
+	bool met_; \
+\
+	while (!(met_ = (condition)) && now_ms() < end_) \
+		pause_ms(1); \
+	met_; \
+})
 
 /* System calls as value or negative errno. */
 ssize_t read_ret(int fd, void *buf, size_t len);
