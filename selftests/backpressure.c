@@ -8,7 +8,6 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 #include <linux/if_packet.h>
 #include <linux/pkt_sched.h>
@@ -96,15 +95,7 @@ static int64_t waiting(struct port *port)
 /* The queue runs from a softirq, which nothing announces. */
 static int wait_waiting(struct port *port, int64_t length)
 {
-	const struct timespec pause = { .tv_nsec = 1000000 };
-	int64_t end = now_ms() + WAIT_MS;
-
-	while (waiting(port) != length) {
-		if (now_ms() > end)
-			return -ETIMEDOUT;
-		nanosleep(&pause, NULL);
-	}
-	return 0;
+	return wait_until(waiting(port) == length) ? 0 : -ETIMEDOUT;
 }
 
 TEST_F(backpressure, flag)

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bpf.h"
@@ -70,16 +69,9 @@ int bpf_is_used(int id)
 /* Returns when nobody has. Nothing announces that. */
 int bpf_wait_freed(int id)
 {
-	const struct timespec pause = { .tv_nsec = 1000000 };
-	int64_t end = now_ms() + WAIT_MS;
 	int used;
 
-	while ((used = bpf_is_used(id)) > 0) {
-		if (now_ms() > end)
-			return -ETIMEDOUT;
-		nanosleep(&pause, NULL);
-	}
-	return used;
+	return wait_until((used = bpf_is_used(id)) <= 0) ? used : -ETIMEDOUT;
 }
 
 /* The device's driver has it now, and the only reference to it. */

@@ -21,7 +21,6 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 #include <linux/bpf.h>
 
@@ -315,7 +314,6 @@ static void give_up(const struct fuzz_thread *hung)
 /* Until the processes have ended; false if one did not. */
 static bool watch(long run_ms, long bound_ms)
 {
-	const struct timespec pause = { .tv_nsec = LOOK_MS * 1000000L };
 	int64_t start = now_ms(), next = start + PROGRESS_MS, end = 0;
 	struct fuzz_thread *hung = NULL;
 
@@ -338,7 +336,7 @@ static bool watch(long run_ms, long bound_ms)
 			give_up(hung);
 			return false;
 		}
-		nanosleep(&pause, NULL);
+		pause_ms(LOOK_MS);
 	}
 	return true;
 }
@@ -431,12 +429,9 @@ static int links_left(void)
 /* A namespace that ended a moment ago is taken down by a kernel thread. */
 static int module_users(void)
 {
-	const struct timespec pause = { .tv_nsec = 5000000 };
-	int64_t end = now_ms() + 2 * WAIT_MS;
 	int users;
 
-	while ((users = tun_module_refs()) > 0 && now_ms() < end)
-		nanosleep(&pause, NULL);
+	wait_until((users = tun_module_refs()) <= 0);
 	return users;
 }
 

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "kmod.h"
@@ -18,12 +17,9 @@ int kmod_unload(void)
 /* A namespace that ended a moment ago is taken down by a kernel thread. */
 int kmod_unload_when_idle(void)
 {
-	const struct timespec pause = { .tv_nsec = 5000000 };
-	int64_t end = now_ms() + WAIT_MS;
 	int err;
 
-	while ((err = kmod_unload()) == -EAGAIN && now_ms() < end)
-		nanosleep(&pause, NULL);
+	wait_until((err = kmod_unload()) != -EAGAIN);
 	return err;
 }
 

@@ -4,7 +4,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 #include <linux/ethtool.h>
 #include <linux/if.h>
@@ -82,18 +81,11 @@ int feature_get(const char *dev, const char *feature)
 /* For a device that follows another one's in its own time, unannounced. */
 int feature_wait(const char *dev, const char *feature, bool on)
 {
-	const struct timespec pause = { .tv_nsec = 1000000 };
-	int64_t end = now_ms() + WAIT_MS;
 	int ret;
 
-	while ((ret = feature_get(dev, feature)) != on) {
-		if (ret < 0)
-			return ret;
-		if (now_ms() > end)
-			return -ETIMEDOUT;
-		nanosleep(&pause, NULL);
-	}
-	return 0;
+	if (!wait_until((ret = feature_get(dev, feature)) == on || ret < 0))
+		return -ETIMEDOUT;
+	return ret < 0 ? ret : 0;
 }
 
 /* ETHTOOL_F_WISH when the device does not do as it is told. */

@@ -360,15 +360,12 @@ TEST_F(poll, signal_restarts_reader)
 	struct sigaction action = {
 		.sa_handler = on_counted, .sa_flags = SA_RESTART,
 	};
-	int64_t end = now_ms() + WAIT_MS;
 	struct caller caller;
 
 	ASSERT_EQ(0, sigaction(SIGUSR1, &action, NULL));
 	ASSERT_EQ(0, call_start(&caller, self, false));
 	ASSERT_EQ(0, pthread_kill(caller.thread, SIGUSR1));
-	while (!handled && now_ms() < end)
-		sched_yield();
-	ASSERT_EQ(1, handled);
+	ASSERT_TRUE(wait_until(handled));
 	ASSERT_EQ(0, wait_blocked(caller.tid, SYS_read));
 	ASSERT_EQ(LEN, send_one(self));
 	EXPECT_EQ(LEN, call_end(&caller));

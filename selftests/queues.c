@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "flows.h"
@@ -94,7 +93,6 @@ TEST_F(queues, flows_spread)
 /* An entry that nobody refreshes goes away: the hash decides again. */
 TEST_F_TIMEOUT(queues, flow_ages, 60)
 {
-	const struct timespec pause = { .tv_nsec = 50000000 };
 	int64_t end = now_ms() + 4 * WAIT_MS;
 	int hashed, learned, now;
 
@@ -105,7 +103,7 @@ TEST_F_TIMEOUT(queues, flow_ages, 60)
 	EXPECT_EQ(learned, flows_send_to(&self->flows, flow_nth(1)));
 	/* Nothing but the choice itself tells that the entry is gone. */
 	do {
-		nanosleep(&pause, NULL);
+		pause_ms(50);
 		now = flows_send_to(&self->flows, flow_nth(1));
 	} while (now == learned && now_ms() < end);
 	EXPECT_EQ(hashed, now);

@@ -10,7 +10,6 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 #include <linux/if_link.h>
 #include <linux/pkt_sched.h>
@@ -77,15 +76,9 @@ static int64_t waiting(struct port *port)
 /* Until nothing waits in the queueing discipline: how long that took. */
 static int64_t wait_let_go(struct port *port)
 {
-	const struct timespec pause = { .tv_nsec = 1000000 };
 	int64_t start = now_ms();
 
-	while (waiting(port)) {
-		if (now_ms() - start > WAIT_MS)
-			return -ETIMEDOUT;
-		nanosleep(&pause, NULL);
-	}
-	return now_ms() - start;
+	return wait_until(!waiting(port)) ? now_ms() - start : -ETIMEDOUT;
 }
 
 /* Sends and never gives up, with little room for what waits. */
@@ -392,14 +385,13 @@ TEST_F(stall, sender)
 /* Who reads slowly is waited for. */
 TEST_F(stall, slow_reader)
 {
-	const struct timespec pause = { .tv_nsec = STALL_MS * 400000L };
 	struct port *port = &self->port;
 	int n;
 
 	ASSERT_EQ(0, send_numbered(port, 0, SENT));
 	for (n = 0; n < 8; n++) {
 		ASSERT_EQ(0, port_read_numbered(port, SIZE, n, 1));
-		nanosleep(&pause, NULL);
+		pause_ms(STALL_MS * 2 / 5);
 	}
 	EXPECT_LT(0, waiting(port));
 	EXPECT_EQ(0, full_ring());

@@ -471,12 +471,9 @@ static void check_queues(struct __test_metadata *_metadata, struct load *load,
 /* A socket that was charged has the module until a grace period is over. */
 static int module_refs_left(void)
 {
-	const struct timespec pause = { .tv_nsec = 1000000 };
-	int64_t end = now_ms() + WAIT_MS;
 	int refs;
 
-	while ((refs = tun_module_refs()) > 0 && now_ms() < end)
-		nanosleep(&pause, NULL);
+	wait_until((refs = tun_module_refs()) <= 0);
 	return refs;
 }
 

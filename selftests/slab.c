@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "slab.h"
@@ -127,13 +126,9 @@ static int compare(const struct slabs *before, const struct slabs *now,
 
 int slabs_grown(const struct slabs *before)
 {
-	const struct timespec pause = { .tv_nsec = 100000000 };
-	int64_t end = now_ms() + WAIT_MS;
 	struct slabs now;
 	int err;
 
-	while (!(err = slabs_get(&now)) && compare(before, &now, false) &&
-	       now_ms() < end)
-		nanosleep(&pause, NULL);
+	wait_until((err = slabs_get(&now)) || !compare(before, &now, false));
 	return err ? err : compare(before, &now, true);
 }

@@ -411,7 +411,6 @@ static void ignore(int nr)
 static int writer_start(struct writer *writer, SELF *self)
 {
 	struct sigaction action = { .sa_handler = ignore };
-	int64_t end = now_ms() + WAIT_MS;
 	int n = fill(self);
 
 	memset(writer, 0, sizeof(*writer));
@@ -423,9 +422,8 @@ static int writer_start(struct writer *writer, SELF *self)
 	sigaction(SIGUSR1, &action, NULL);
 	if (pthread_create(&writer->thread, NULL, writer_main, writer))
 		return -EAGAIN;
-	while (!__atomic_load_n(&writer->tid, __ATOMIC_ACQUIRE))
-		if (now_ms() > end)
-			return -ETIMEDOUT;
+	if (!wait_until(__atomic_load_n(&writer->tid, __ATOMIC_ACQUIRE)))
+		return -ETIMEDOUT;
 	return wait_blocked(writer->tid, SYS_write);
 }
 

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 #include <linux/filter.h>
 #include <linux/if_link.h>
@@ -473,12 +472,11 @@ static void watch_once(struct storm *storm)
 
 void storm_watch(struct storm *storm, int64_t ms)
 {
-	const struct timespec pause = { .tv_nsec = 100000000 };
 	int64_t end = now_ms() + ms;
 
 	while (now_ms() < end) {
 		watch_once(storm);
-		nanosleep(&pause, NULL);
+		pause_ms(100);
 	}
 }
 

@@ -8,7 +8,6 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 #include <linux/if_link.h>
 
@@ -310,17 +309,15 @@ static int vq_fetched(struct vhost *vhost, unsigned int index)
  */
 int vhost_settle(struct vhost *vhost)
 {
-	const struct timespec pause = { .tv_nsec = 1000000 };
 	struct vq *vq = &vhost->tx;
-	int64_t end = now_ms() + WAIT_MS;
 	int ret, lost;
 	unsigned int head;
 
-	while ((ret = vq_fetched(vhost, INDEX_TX)) != vq->given) {
-		if (ret < 0 || now_ms() > end)
-			return ret < 0 ? ret : -ETIMEDOUT;
-		nanosleep(&pause, NULL);
-	}
+	if (!wait_until((ret = vq_fetched(vhost, INDEX_TX)) == vq->given ||
+			ret < 0))
+		return -ETIMEDOUT;
+	if (ret < 0)
+		return ret;
 	while (vq_is_used(vq)) {
 		ret = vq_take(vq, &head);
 		if (ret < 0)

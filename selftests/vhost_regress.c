@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -162,18 +161,11 @@ static int64_t known_memory(void)
 /* Within the time that deferred frees may take, that much is there again. */
 static bool memory_is_back(int64_t before, int64_t allowed)
 {
-	const struct timespec pause = { .tv_nsec = 20000000 };
-	int64_t end = now_ms() + WAIT_MS;
-
-	while (before - known_memory() > allowed) {
-		if (now_ms() > end) {
-			printf("# %lld KiB are missing\n",
-			       (long long)(before - known_memory()) / 1024);
-			return false;
-		}
-		nanosleep(&pause, NULL);
-	}
-	return true;
+	if (wait_until(before - known_memory() <= allowed))
+		return true;
+	printf("# %lld KiB are missing\n",
+	       (long long)(before - known_memory()) / 1024);
+	return false;
 }
 
 /* A frame without a whole Ethernet header was taken for one. */

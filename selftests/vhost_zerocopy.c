@@ -8,12 +8,10 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 #include <linux/if_ether.h>
 
@@ -107,15 +105,12 @@ static bool is_back(struct vhost *vhost)
 /* Until the device has received so many. */
 static int wait_received(struct port *port, int64_t count)
 {
-	const struct timespec pause = { .tv_nsec = 1000000 };
-	int64_t end = now_ms() + WAIT_MS, got;
+	int64_t got;
 
-	while ((got = port_counter(port, rx_packets)) != count) {
-		if (got < 0 || now_ms() > end)
-			return got < 0 ? (int)got : -ETIMEDOUT;
-		nanosleep(&pause, NULL);
-	}
-	return 0;
+	if (!wait_until((got = port_counter(port, rx_packets)) == count ||
+			got < 0))
+		return -ETIMEDOUT;
+	return got < 0 ? got : 0;
 }
 
 /* The next one that the sink reads is that one. */
@@ -278,8 +273,7 @@ TEST_F(zerocopy, closed)
 	port->fd[0] = -1;
 	ASSERT_EQ(0, pthread_create(&clearer.thread, NULL, clear_backend,
 				    &clearer));
-	while (!clearer.tid)
-		sched_yield();
+	ASSERT_TRUE(wait_until(clearer.tid));
 	EXPECT_EQ(0, wait_blocked_hard(clearer.tid, SYS_ioctl));
 	EXPECT_FALSE(is_back(&self->vhost));
 	ASSERT_EQ(0, qdisc_delete(self->sink_index));

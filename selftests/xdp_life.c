@@ -379,8 +379,7 @@ TEST_F(ring, wakes_reader)
 	ASSERT_EQ(0, fcntl(to->fd, F_SETFL, 0));
 	ASSERT_EQ(0, pthread_create(&reader.thread, NULL, reader_main,
 				    &reader));
-	while (!reader.tid)
-		sched_yield();
+	ASSERT_TRUE(wait_until(reader.tid));
 	ASSERT_EQ(0, wait_blocked(reader.tid, SYS_read));
 	ASSERT_EQ(0, xdp_send(dev, LEN, 1));
 	pthread_join(reader.thread, NULL);
@@ -533,8 +532,7 @@ TEST_F(ring, delete_under_traffic)
 	ASSERT_EQ(0, bpf_give_redirect(self->dev.index, self->to.index));
 	ASSERT_EQ(0, pthread_create(&writer.thread, NULL, writer_main,
 				    &writer));
-	while (xdp_read(&self->to, self->to.fd) < 0)
-		sched_yield();
+	ASSERT_TRUE(wait_until(xdp_read(&self->to, self->to.fd) >= 0));
 	ASSERT_EQ(0, link_delete(self->to.index));
 	ASSERT_EQ(0, link_delete(self->dev.index));
 	writer.stop = true;
