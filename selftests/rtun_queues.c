@@ -78,6 +78,40 @@ TEST_F(moving, to_the_queue_left)
 	}
 }
 
+/* A flow that is written elsewhere moves when its packets have been read. */
+TEST_F(moving, in_order_when_written_elsewhere)
+{
+	struct flows *flows = &self->flows;
+	int queue, n;
+
+	for (queue = 0; queue < 2; queue++) {
+		ASSERT_EQ(0, fill(flows, queue, flow_nth(1), PACKETS));
+		ASSERT_EQ(0, flows_write(flows, queue, flow_nth(1)));
+		ASSERT_EQ(0, flows_write(flows, !queue, flow_nth(1)));
+		for (n = PACKETS; n < PACKETS + 10; n++)
+			ASSERT_EQ(0, flows_send(flows, flow_nth(1), n));
+		ASSERT_EQ(PACKETS + 10, flows_collect(flows, PACKETS + 10));
+		EXPECT_EQ(PACKETS + 10, flows->got[queue]);
+		ASSERT_EQ(0, flows_write(flows, !queue, flow_nth(1)));
+		EXPECT_EQ(!queue, flows_send_to(flows, flow_nth(1)));
+		ASSERT_EQ(0, flows_write(flows, queue, flow_nth(1)));
+		EXPECT_EQ(queue, flows_send_to(flows, flow_nth(1)));
+	}
+}
+
+/* No reader, and so a ring that stays full, does not keep a flow for ever. */
+TEST_F(moving, not_kept_by_a_full_ring)
+{
+	struct flows *flows = &self->flows;
+	int64_t start = now_ms();
+
+	ASSERT_EQ(0, fill(flows, 0, flow_nth(1), PACKETS));
+	ASSERT_TRUE(wait_until(!flows_write(flows, 1, flow_nth(1)) &&
+			       !flows_send(flows, flow_nth(1), 0) &&
+			       wait_events(flows->fd[1], POLLIN, 0) == POLLIN));
+	EXPECT_LT(100, now_ms() - start);
+}
+
 /* Waiting packets of many flows: each flow goes where its next packet goes. */
 TEST_F(moving, flows_stay_whole)
 {

@@ -2,6 +2,9 @@
 
 //! Which queue a flow was last written on.
 //!
+//! A flow that is written on another queue moves there when nothing waits where it is, so that its
+//! packets stay in order; but it does not wait for long, lest a queue that is never empty keep it.
+//!
 //! The table is fixed: 512 sets of 8 entries, a set being a cache line. An entry is one word, so a
 //! lookup is a look at one line and takes no lock, and learning is one store that may be lost to a
 //! racing one. Entries age by their time stamp; nothing has to come by to remove them.
@@ -25,6 +28,9 @@ const WAYS: usize = 8;
 
 /// Time stamps count quarter seconds.
 const STAMPS_PER_SECOND: u64 = 4;
+
+/// A flow moves at the latest when it was not written where it is for so many stamps.
+const PATIENCE: u16 = 4;
 
 /// The learned flows of one device.
 pub(crate) struct FlowTable {
@@ -104,9 +110,10 @@ impl FlowTable {
         (entry.age(now()) <= self.ageing).then_some(entry.member)
     }
 
-    /// Notes that flow `hash` was written on `member` just now.
+    /// Notes that flow `hash` was written on `member` just now. One that is known to be another's
+    /// moves if it `may_leave` that.
     #[inline]
-    pub(crate) fn learn(&self, hash: u32, member: u8) {
+    pub(crate) fn learn(&self, hash: u32, member: u8, may_leave: impl Fn(u8) -> bool) {
         let stamp = now();
         let new = Entry {
             hash,
@@ -119,8 +126,11 @@ impl FlowTable {
             let old = cell.load(Relaxed);
             match Entry::from_bits(old) {
                 Some(entry) if entry.hash == hash => {
+                    let stays = entry.member != member
+                        && entry.age(stamp) < PATIENCE
+                        && !may_leave(entry.member);
                     // An unchanged word is not written: its line stays shared.
-                    if old != new {
+                    if old != new && !stays {
                         let _lost_to_another_writer = cell.cmpxchg(old, new, Relaxed);
                     }
                     return;

@@ -3,6 +3,7 @@
 //! Packets on their way from a writer to the stack.
 
 use super::coalesce;
+use super::device::Device;
 use super::flags::Flags;
 use super::flags::Mode;
 use super::queue::Layout;
@@ -14,6 +15,7 @@ use super::tx::PI_LEN;
 use super::vnet::Header;
 use super::xdp;
 use crate::net::bottom_half::Disabled;
+use crate::net::netdevice::NetDevice;
 use crate::net::skbuff::Copied;
 use crate::net::skbuff::DropReason;
 use crate::net::skbuff::SkBuff;
@@ -21,6 +23,7 @@ use crate::net::zerocopy;
 use crate::net::zerocopy::Sender;
 use kernel::iov::IovIterSource;
 use kernel::prelude::*;
+use kernel::sync::rcu;
 
 /// Bytes of an Ethernet header.
 pub(super) const ETH_HLEN: usize = 14;
@@ -373,6 +376,16 @@ pub(super) fn mark(skb: &mut SkBuff, queue: &Queue, user: &User<'_>) {
 fn learn(skb: &SkBuff, queue: &Queue, user: &User<'_>) {
     let dev = &user.dev;
     if let (Some(steering), false) = (dev.steering(), dev.steering_program.is_set()) {
-        steering.learn(skb.hash_symmetric(), queue.member());
+        let hash = skb.hash_symmetric();
+        steering.learn(hash, queue.member(), |lane| may_leave(dev, lane, hash, queue));
     }
+}
+
+/// Whether the next packet of flow `hash` may come by `queue`, without overtaking one that waits
+/// where its lane leads to now.
+#[cold]
+fn may_leave(dev: &NetDevice<Device>, lane: u8, hash: u32, queue: &Queue) -> bool {
+    let rcu = rcu::Guard::new();
+    dev.recipient(u16::from(lane), || hash, &rcu)
+        .is_none_or(|now| now.member() == queue.member() || now.ring().is_empty())
 }

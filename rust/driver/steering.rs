@@ -299,11 +299,12 @@ impl Steering {
         }
     }
 
-    /// Notes that flow `hash` was written on `member` just now.
+    /// Notes that flow `hash` was written on `member` just now. One that is known to be another's
+    /// moves if it `may_leave` that.
     #[inline]
-    pub(crate) fn learn(&self, hash: u32, member: u8) {
+    pub(crate) fn learn(&self, hash: u32, member: u8, may_leave: impl Fn(u8) -> bool) {
         if let Some(flows) = self.flows.as_ref() {
-            flows.learn(hash, member);
+            flows.learn(hash, member, may_leave);
         }
     }
 

@@ -25,8 +25,8 @@
  * flow's. Then order is promised to a packet that goes from select_queue to
  * start_xmit in one RCU read-side section: to one that bypasses its qdisc, or has
  * none. One that lay in the old lane for longer, or behind others, may come after
- * newer ones of the new lane; it is not lost. Nor is order promised when what a
- * writer teaches the flow table moves a flow: that is not here.
+ * newer ones of the new lane; it is not lost. Nor is order promised beyond an empty
+ * ring when what a writer teaches the flow table moves a flow: that is not here.
  *
  * Checked: the flow is read in order, whoever reads what; no packet is lost while a
  * queue is active; none is in the ring of a queue that is not; no packet goes round
