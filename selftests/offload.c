@@ -83,9 +83,8 @@ int feature_wait(const char *dev, const char *feature, bool on)
 {
 	int ret;
 
-	if (!wait_until((ret = feature_get(dev, feature)) == on || ret < 0))
-		return -ETIMEDOUT;
-	return ret < 0 ? ret : 0;
+	wait_until((ret = feature_get(dev, feature)) == on || ret < 0);
+	return ret < 0 ? ret : ret == on ? 0 : -ETIMEDOUT;
 }
 
 /* ETHTOOL_F_WISH when the device does not do as it is told. */

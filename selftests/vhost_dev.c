@@ -313,11 +313,9 @@ int vhost_settle(struct vhost *vhost)
 	int ret, lost;
 	unsigned int head;
 
-	if (!wait_until((ret = vq_fetched(vhost, INDEX_TX)) == vq->given ||
-			ret < 0))
-		return -ETIMEDOUT;
-	if (ret < 0)
-		return ret;
+	wait_until((ret = vq_fetched(vhost, INDEX_TX)) == vq->given || ret < 0);
+	if (ret != vq->given)
+		return ret < 0 ? ret : -ETIMEDOUT;
 	while (vq_is_used(vq)) {
 		ret = vq_take(vq, &head);
 		if (ret < 0)

@@ -107,10 +107,8 @@ static int wait_received(struct port *port, int64_t count)
 {
 	int64_t got;
 
-	if (!wait_until((got = port_counter(port, rx_packets)) == count ||
-			got < 0))
-		return -ETIMEDOUT;
-	return got < 0 ? got : 0;
+	wait_until((got = port_counter(port, rx_packets)) == count || got < 0);
+	return got < 0 ? got : got == count ? 0 : -ETIMEDOUT;
 }
 
 /* The next one that the sink reads is that one. */
