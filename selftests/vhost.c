@@ -245,6 +245,44 @@ TEST_F(backend, transmit_batches)
 	EXPECT_EQ(0, info.stats.rx_dropped);
 }
 
+/*
+ * In one batch with empty headers: what says something and fits, and what does not,
+ * which is counted and takes none of the others along.
+ */
+TEST_F(backend, transmit_headers)
+{
+	static const struct virtio_net_hdr hdrs[] = {
+		{ },
+		{ .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+		  .csum_start = 34, .csum_offset = 6 },
+		{ .flags = VIRTIO_NET_HDR_F_DATA_VALID },
+		{ .gso_type = 0x7f },			/* there is none */
+		{ .hdr_len = 42, .gso_size = 7 },	/* of no matter */
+		{ .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,	/* behind the end */
+		  .csum_start = 34, .csum_offset = 70 },
+		{ },
+	};
+	static const bool bad[ARRAY_SIZE(hdrs)] = { [3] = true, [5] = true };
+	struct link_info info;
+	unsigned int i;
+
+	if (!self->tap || !(variant->flags & IFF_VNET_HDR))
+		SKIP(return, "no header of a TAP's frames");
+	for (i = 0; i < ARRAY_SIZE(hdrs); i++) {
+		frame(self, self->out, 100, i);
+		ASSERT_EQ(0, vhost_queue_hdr(&self->vhost, &hdrs[i], self->out,
+					     100));
+	}
+	ASSERT_EQ(0, vhost_kick(&self->vhost.tx));
+	ASSERT_EQ(0, vhost_flush(&self->vhost));
+	for (i = 0; i < ARRAY_SIZE(hdrs); i++)
+		if (!bad[i])
+			EXPECT_TRUE(came_out(self, 100, i));
+	ASSERT_EQ(0, link_get(self->index, &info));
+	EXPECT_EQ(5, info.stats.rx_packets);
+	EXPECT_UNLESS_DEFECT("D3", info.stats.rx_frame_errors == 2);
+}
+
 /* About a page a frame is too long for the batch, and goes by itself. */
 TEST_F(backend, transmit_sizes)
 {

@@ -245,8 +245,9 @@ int vhost_kick(struct vq *vq)
 	return eventfd_write(vq->kick, 1) ? -errno : 0;
 }
 
-/* A frame with an empty virtio-net header. The device is not told yet. */
-int vhost_queue(struct vhost *vhost, const void *frame, size_t len)
+/* A frame whose virtio-net header begins so. The device is not told yet. */
+int vhost_queue_hdr(struct vhost *vhost, const struct virtio_net_hdr *hdr,
+		    const void *frame, size_t len)
 {
 	struct vq *vq = &vhost->tx;
 	uint8_t *p = vq_room(vq, vq_head(vq, vq->given));
@@ -256,9 +257,18 @@ int vhost_queue(struct vhost *vhost, const void *frame, size_t len)
 	if (vq_pending(vq) == vq_buffers(vq))
 		return -ENOSPC;
 	memset(p, 0, vhost->hdr);
+	memcpy(p, hdr, sizeof(*hdr));
 	memcpy(p + vhost->hdr, frame, len);
 	vq_give(vq, vhost->hdr + len, vhost->hdr, 0);
 	return 0;
+}
+
+/* The same with an empty header. */
+int vhost_queue(struct vhost *vhost, const void *frame, size_t len)
+{
+	static const struct virtio_net_hdr empty;
+
+	return vhost_queue_hdr(vhost, &empty, frame, len);
 }
 
 /* Waits until the device has used all frames. */

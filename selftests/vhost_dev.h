@@ -51,6 +51,8 @@ int vhost_set_backend(struct vhost *vhost, int fd);
 int vhost_busy_poll(struct vhost *vhost, unsigned int us);
 
 /* To the device. */
+int vhost_queue_hdr(struct vhost *vhost, const struct virtio_net_hdr *hdr,
+		    const void *frame, size_t len);
 int vhost_queue(struct vhost *vhost, const void *frame, size_t len);
 int vhost_kick(struct vq *vq);
 int vhost_flush(struct vhost *vhost);
