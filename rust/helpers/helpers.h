@@ -87,7 +87,7 @@ void rtun_dev_set_sysfs_group(struct net_device *dev, const struct attribute_gro
 void rtun_eth_hw_addr_random(struct net_device *dev);
 int rtun_notifier_to_errno(int ret);
 struct net_device *rtun_netdev_notifier_info_to_dev(void *info);
-void rtun_netif_receive_skb_list(struct sk_buff *first);
+void rtun_netif_receive_skb_list(struct sk_buff *first, struct sk_buff *last);
 
 /* netlink.c */
 int rtun_nla_put_u8(struct sk_buff *skb, int attrtype, u8 value);

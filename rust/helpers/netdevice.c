@@ -185,19 +185,19 @@ struct net_device *rtun_netdev_notifier_info_to_dev(void *info)
 	return netdev_notifier_info_to_dev(info);
 }
 
-/* Packets that are linked by next. Softirqs are off. */
-void rtun_netif_receive_skb_list(struct sk_buff *first)
+/* Packets that are linked by next and prev, from first to last. Softirqs are off. */
+void rtun_netif_receive_skb_list(struct sk_buff *first, struct sk_buff *last)
 {
-	struct sk_buff *skb, *next;
-	LIST_HEAD(list);
+	struct list_head list;
 
-	if (first && !first->next) {
-		netif_receive_skb(first);
+	if (first == last) {
+		if (first)
+			netif_receive_skb(first);
 		return;
 	}
-	skb_list_walk_safe(first, skb, next) {
-		skb_mark_not_on_list(skb);
-		list_add_tail(&skb->list, &list);
-	}
+	list.next = &first->list;
+	list.prev = &last->list;
+	first->list.prev = &list;
+	last->list.next = &list;
 	netif_receive_skb_list(&list);
 }

@@ -56,7 +56,7 @@ void rtun_sock_set_xdp(struct sock *sk, bool on)
 
 /*
  * Puts skb, unless it is NULL, behind what the socket holds. When that is more than
- * most packets the socket holds none any more: they are returned, linked by next,
+ * most packets the socket holds none any more: they are returned, linked both ways,
  * with the last one of them.
  */
 struct sk_buff *rtun_sock_hold_skb(struct sock *sk, struct sk_buff *skb, u32 most,

@@ -14,7 +14,8 @@ use core::ptr::NonNull;
 ///
 /// # Invariants
 ///
-/// `head` and what follows it, up to `tail`, are packets that the list owns; the last has no next.
+/// `head` and what follows it, up to `tail`, are packets that the list owns, each of which knows the
+/// one before it; the last has no next. Both are null if there is none.
 pub(crate) struct SkBuffList {
     head: *mut bindings::sk_buff,
     tail: *mut bindings::sk_buff,
@@ -29,7 +30,8 @@ impl SkBuffList {
         }
     }
 
-    /// Packets that C gives up, linked by `next`, from `head` to `tail`. None if `head` is null.
+    /// Packets that C gives up, linked by `next` and `prev`, from `head` to `tail`. None if both are
+    /// null.
     ///
     /// # Safety
     ///
@@ -47,8 +49,13 @@ impl SkBuffList {
         let skb = NonNull::new(self.head)?;
         // SAFETY: The packet is the list's, and linked to the next; it is given up.
         unsafe {
-            let next = &raw mut (*skb.as_ptr()).__bindgen_anon_1.__bindgen_anon_1.next;
-            self.head = next.replace(ptr::null_mut());
+            let links = &mut (*skb.as_ptr()).__bindgen_anon_1.__bindgen_anon_1;
+            self.head = links.next;
+            links.next = ptr::null_mut();
+            links.prev = ptr::null_mut();
+            if self.head.is_null() {
+                self.tail = ptr::null_mut();
+            }
             Some(SkBuff::from_raw(skb))
         }
     }
@@ -67,6 +74,7 @@ impl SkBuffList {
         // link.
         unsafe {
             (*skb).__bindgen_anon_1.__bindgen_anon_1.next = ptr::null_mut();
+            (*skb).__bindgen_anon_1.__bindgen_anon_1.prev = self.tail;
             if self.head.is_null() {
                 self.head = skb;
             } else {
@@ -99,9 +107,10 @@ impl SkBuffList {
 
     /// Hands the packets to the stack as received, in one go.
     pub(crate) fn receive(self, _: &Disabled) {
-        // SAFETY: The packets are owned, linked, and given up; each has a device by
+        let tail = self.tail;
+        // SAFETY: The packets are owned, linked both ways, and given up; each has a device by
         // `SkBuff::came_from_*`, or is dropped by the stack. Softirqs are off.
-        unsafe { bindings::rtun_netif_receive_skb_list(self.into_raw()) };
+        unsafe { bindings::rtun_netif_receive_skb_list(self.into_raw(), tail) };
     }
 }
 
