@@ -52,12 +52,12 @@ impl Headers {
         more: false,
     };
 
-    /// A virtio-net header and nothing else.
-    pub(super) fn vnet(header: Header) -> Self {
+    /// A virtio-net header, if there is one, and nothing else.
+    #[inline]
+    pub(super) fn vnet(header: Option<Header>) -> Self {
         Self {
-            proto: None,
-            vnet: Some(header),
-            more: false,
+            vnet: header,
+            ..Self::NONE
         }
     }
 

@@ -139,9 +139,9 @@ fn receive(
 }
 
 /// Makes a packet of a batch's frame, if it can be received and no program has taken it.
-#[inline]
+#[inline(always)]
 fn accept(
-    frame: BatchFrame,
+    frame: BatchFrame<'_>,
     queue: &Queue,
     user: &User<'_>,
     flags: Flags,
@@ -153,14 +153,14 @@ fn accept(
     }
     let headers = Headers::vnet(queue.vnet().of_frame(&frame));
     let is_gso = headers.is_gso();
-    let mut buff = frame.into_buff();
-    if let (Some(section), false) = (section, is_gso) {
-        buff = match xdp::run(user, buff, section) {
-            Some(buff) => buff,
-            None => return Ok(None),
-        };
-    }
-    let mut skb = rx::identify(buff.into_skb(bh)?, user, flags, &headers)?;
+    let skb = match section {
+        Some(section) if !is_gso => run(frame, user, section, bh)?,
+        _ => Some(frame.into_skb(bh)?),
+    };
+    let Some(skb) = skb else {
+        return Ok(None);
+    };
+    let mut skb = rx::identify(skb, user, flags, &headers)?;
     if is_gso {
         skb = match xdp::look(queue, user, skb) {
             Some(skb) => skb,
@@ -170,4 +170,17 @@ fn accept(
     queue.charge_if_limited(&mut skb);
     rx::mark(&mut skb, queue, user);
     Ok(Some(skb))
+}
+
+/// Runs the device's program over a batch's frame, and makes a packet of it if it is left.
+#[inline(never)]
+fn run(
+    frame: BatchFrame<'_>,
+    user: &User<'_>,
+    section: &Section,
+    bh: &Disabled,
+) -> Result<Option<SkBuff>> {
+    xdp::run(user, frame.into_buff(), section)
+        .map(|buff| buff.into_skb(bh))
+        .transpose()
 }

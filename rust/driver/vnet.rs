@@ -132,13 +132,13 @@ impl VnetLayout {
         }
     }
 
-    /// The header of a batch's frame. What it says of the length of the packet's headers is not
-    /// looked at: a guest says what it likes.
-    pub(super) fn of_frame(self, frame: &BatchFrame) -> Header {
-        Header {
-            hdr: frame.vnet_hdr(self.parsed()),
-            layout: self,
-        }
+    /// The header of a batch's frame, if it says anything. What it says of the length of the
+    /// packet's headers is not looked at: a guest says what it likes.
+    #[inline]
+    pub(super) fn of_frame(self, frame: &BatchFrame<'_>) -> Option<Header> {
+        frame
+            .vnet_hdr(self.parsed())
+            .map(|hdr| Header { hdr, layout: self })
     }
 
     /// Takes a header off what is written.
@@ -225,8 +225,17 @@ impl Header {
     /// # Errors
     ///
     /// `EINVAL` for a header that does not fit the packet, or that says what there is not.
-    #[inline(never)]
+    #[inline]
     pub(super) fn apply(&self, skb: &mut SkBuff) -> Result {
+        if self.hdr.says_nothing() {
+            return Ok(());
+        }
+        self.apply_some(skb)
+    }
+
+    /// As [`Self::apply`], for a header that says something.
+    #[inline(never)]
+    fn apply_some(&self, skb: &mut SkBuff) -> Result {
         skb.apply_vnet_hdr(&self.hdr, self.layout.has_tunnel(), self.layout.order())
     }
 }

@@ -48,10 +48,30 @@ impl VnetHdr {
     pub(crate) const TUNNEL: usize = 24;
 
     const NEEDS_CSUM: u8 = bindings::VIRTIO_NET_HDR_F_NEEDS_CSUM as u8;
+    const GSO_NONE: u8 = bindings::VIRTIO_NET_HDR_GSO_NONE as u8;
 
     /// A header that says nothing.
     pub(crate) fn empty() -> Self {
         Self([0; Self::TUNNEL])
+    }
+
+    /// The header that `memory` begins with: its first `len` bytes, or as many as there are. `None`
+    /// if it says nothing.
+    #[inline]
+    pub(crate) fn of(memory: &[u8], len: usize) -> Option<Self> {
+        if let [0, Self::GSO_NONE, ..] = memory {
+            return None;
+        }
+        let mut hdr = Self::empty();
+        let len = len.min(memory.len()).min(Self::TUNNEL);
+        hdr.0[..len].copy_from_slice(&memory[..len]);
+        Some(hdr)
+    }
+
+    /// Whether there is nothing to do to its packet: no flag is set, and it is not to be cut.
+    #[inline]
+    pub(crate) fn says_nothing(&self) -> bool {
+        self.0[0] == 0 && self.0[1] == Self::GSO_NONE
     }
 
     /// The first `len` bytes, or all.
@@ -70,7 +90,7 @@ impl VnetHdr {
 
     /// Whether the packet is to be cut in segments.
     pub(crate) fn is_gso(&self) -> bool {
-        u32::from(self.0[1]) != bindings::VIRTIO_NET_HDR_GSO_NONE
+        self.0[1] != Self::GSO_NONE
     }
 
     /// How many bytes of the packet the header speaks of: those of the packet's own headers, as far

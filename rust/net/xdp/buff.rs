@@ -95,17 +95,6 @@ impl XdpBuff {
         }
     }
 
-    /// Copies what is at the start of the memory, before the data, as much as there is.
-    pub(in crate::net) fn copy_start(&self, to: &mut [u8]) {
-        let room = self.xdp.data as usize - self.xdp.data_hard_start as usize;
-        let len = to.len().min(room);
-        // SAFETY: By the type invariants, so much memory is this object's.
-        unsafe {
-            let from = self.xdp.data_hard_start.cast::<u8>();
-            core::ptr::copy_nonoverlapping(from, to.as_mut_ptr(), len);
-        }
-    }
-
     /// The buffer, for C, as one that was received on `queue`.
     #[inline]
     pub(super) fn as_raw<T: Driver>(&mut self, queue: &RxQueue<T>) -> *mut bindings::xdp_buff {
@@ -133,16 +122,33 @@ impl XdpBuff {
     /// `ENOMEM`.
     pub(crate) fn into_skb(mut self, bh: &Disabled) -> Result<SkBuff> {
         self.keep();
-        let this = ManuallyDrop::new(self);
-        let xdp = &this.xdp;
-        let start = xdp.data_hard_start;
-        let pad = xdp.data as usize - start as usize;
+        // SAFETY: There is no loan, and the reference is given up.
+        unsafe { Self::build_skb(&ManuallyDrop::new(self).xdp, bh) }
+    }
+
+    /// A packet of the memory of a buffer, with the metadata that is in front of its data.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::from_raw`].
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    #[inline]
+    pub(in crate::net) unsafe fn build_skb(
+        xdp: &bindings::xdp_buff,
+        bh: &Disabled,
+    ) -> Result<SkBuff> {
+        let (start, data) = (xdp.data_hard_start, xdp.data as usize);
+        let pad = data.wrapping_sub(start as usize);
+        let len = (xdp.data_end as usize).wrapping_sub(data);
         // Where metadata is not possible, it is behind the data.
-        let metadata = (xdp.data as usize).saturating_sub(xdp.data_meta as usize);
-        // SAFETY: By the type invariants, which are those of a piece once there is no loan.
+        let metadata = data.saturating_sub(xdp.data_meta as usize);
+        // SAFETY: By the safety requirements, which are those of a piece. The size is a plain number.
         let piece = unsafe {
-            let start = NonNull::new_unchecked(start);
-            Piece::from_raw(start, this.size(), pad, this.len())
+            let size = xdp.__bindgen_anon_1.__bindgen_anon_1.frame_sz as usize;
+            Piece::from_raw(NonNull::new_unchecked(start), size, pad, len)
         };
         let skb = SkBuff::in_piece(piece, bh)?;
         if metadata > 0 {
