@@ -67,15 +67,16 @@ impl SocketOps for QueueData {
     }
 }
 
-/// Packets on their way to the stack.
+/// What came of a batch.
 struct Received {
+    /// What waits for the queue's NAPI context, if it has one.
     list: SkBuffList,
     count: u32,
     bytes: usize,
 }
 
-/// Sends a batch of frames, each with its virtio-net header, to the stack in one go. What is
-/// refused is counted.
+/// Sends a batch of frames, each with its virtio-net header, to the stack. What is refused is
+/// counted.
 ///
 /// # Errors
 ///
@@ -84,19 +85,17 @@ fn write_batch(queue: &Queue, batch: &mut Batch<'_>, bh: &Disabled) -> Result {
     let layout = queue.layout()?;
     let user = queue.enter_as(layout)?;
     let flags = layout.flags();
+    coalesce::hand_up(queue, bh);
     let Received { list, count, bytes } = if queue.has_xdp() {
         section(|section| receive(batch, queue, &user, flags, Some(section), bh))
     } else {
         receive(batch, queue, &user, flags, None, bh)
     };
-    if list.is_empty() {
+    if count == 0 {
         return Ok(());
     }
     match &user.napi {
-        None => {
-            coalesce::hand_up(queue, bh);
-            list.receive(bh);
-        }
+        None => {}
         Some(napi) if user.state() == State::Active => napi.receive_list(list),
         Some(_) => {
             (0..count).for_each(|_| user.stats.events.count_rx_drop(RxDrop::DevReady));
@@ -107,7 +106,11 @@ fn write_batch(queue: &Queue, batch: &mut Batch<'_>, bh: &Disabled) -> Result {
     Ok(())
 }
 
-/// Makes packets of a batch's frames, those that can be received.
+/// Makes packets of a batch's frames, those that can be received, and hands each of them up unless
+/// the queue has a NAPI context.
+///
+/// A guest's packets go to a bridge, most often, which takes one after the other. The stack's lists
+/// of packets would make them dearer, and packets that are made long before they are looked at.
 fn receive(
     batch: &mut Batch<'_>,
     queue: &Queue,
@@ -125,7 +128,10 @@ fn receive(
         let len = frame.len();
         match accept(frame, queue, user, flags, section, bh) {
             Ok(Some(skb)) => {
-                received.list.push(skb);
+                match user.napi {
+                    None => skb.receive(bh),
+                    Some(_) => received.list.push(skb),
+                }
                 received.count += 1;
                 received.bytes += len;
             }
