@@ -556,8 +556,8 @@ impl Driver for Device {
         backpressure::end_stalls(dev)
     }
 
-    fn max_queues(dev: &NetDevice<Self>) -> u16 {
-        dev.max_members()
+    fn used_queues(dev: &NetDevice<Self>) -> u16 {
+        dev.stats.used()
     }
 
     fn queue_stats(dev: &NetDevice<Self>, queue: u16) -> Option<(RxStats, TxStats)> {

@@ -296,6 +296,8 @@ impl QueueStats {
 pub(super) struct Stats {
     /// By number.
     queues: KVec<SetOnce<Arc<QueueStats>>>,
+    /// How many numbers there are up to the greatest that was used.
+    used: Atomic<u32>,
     /// What no queue was there for.
     others: Events,
 }
@@ -309,6 +311,7 @@ impl Stats {
     pub(super) fn new(max: usize) -> Result<Self> {
         Ok(Self {
             queues: filled(max, SetOnce::new)?,
+            used: Atomic::<u32>::new(0),
             others: Events::new(),
         })
     }
@@ -325,7 +328,14 @@ impl Stats {
         }
         let stats = Arc::new(QueueStats::new()?, GFP_KERNEL)?;
         slot.populate(stats.clone());
+        self.used
+            .store(self.used.load(Relaxed).max(u32::from(queue) + 1), Relaxed);
         Ok(stats)
+    }
+
+    /// How many numbers there are up to the greatest that was used.
+    pub(super) fn used(&self) -> u16 {
+        self.used.load(Relaxed) as u16
     }
 
     /// The counters of the queue with a number.

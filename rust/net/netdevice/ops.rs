@@ -76,8 +76,9 @@ pub(crate) trait Driver: Sized + Send + Sync + 'static {
     /// Softirqs are off; must not sleep.
     fn timeout(dev: &NetDevice<Self>) -> Option<u64>;
 
-    /// How many transmit queues, and receive queues, the device can have. Any context.
-    fn max_queues(dev: &NetDevice<Self>) -> u16;
+    /// How many numbers of queues there are, from 0 on, of which some may have been used. Any
+    /// context.
+    fn used_queues(dev: &NetDevice<Self>) -> u16;
 
     /// What the receive queue and the transmit queue with a number have seen, also of what is gone
     /// by now. `None` if they were never used. Any context.

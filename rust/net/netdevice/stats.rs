@@ -146,7 +146,7 @@ impl AddAssign for TxStats {
 fn sum_from<T: Driver>(dev: &NetDevice<T>, first: u16) -> (RxStats, TxStats) {
     let (mut rx, mut tx) = T::other_stats(dev);
     for (queue_rx, queue_tx) in
-        (first..T::max_queues(dev)).filter_map(|queue| T::queue_stats(dev, queue))
+        (first..T::used_queues(dev)).filter_map(|queue| T::queue_stats(dev, queue))
     {
         rx += queue_rx;
         tx += queue_tx;
