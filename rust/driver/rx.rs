@@ -377,7 +377,9 @@ fn learn(skb: &SkBuff, queue: &Queue, user: &User<'_>) {
     let dev = &user.dev;
     if let (Some(steering), false) = (dev.steering(), dev.steering_program.is_set()) {
         let hash = skb.hash_symmetric();
-        steering.learn(hash, queue.member(), |lane| may_leave(dev, lane, hash, queue));
+        steering.learn(hash, queue.member(), |lane| {
+            may_leave(dev, lane, hash, queue)
+        });
     }
 }
 
