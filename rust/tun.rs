@@ -34,6 +34,10 @@ module! {
             default: 5000,
             description: "Milliseconds without a packet read after which a full queue drops all the same, 0 for never (5000)",
         },
+        backpressure_delay: u32 {
+            default: 1000,
+            description: "Microseconds that packets may wait in a queue that holds the stack back, which has room for 32 at least and for its txqueuelen at most, 0 for any time (1000)",
+        },
         flow_ageing: u32 {
             default: 3,
             description: "Seconds without a written packet after which a flow leaves the queue it was learned on (3)",

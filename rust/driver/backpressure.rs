@@ -2,9 +2,10 @@
 
 //! A full queue that holds the stack back instead of dropping.
 //!
-//! The lane whose packet fills the ring is stopped, so that the next ones wait in its qdisc, and is
-//! woken when half of the ring was read. While a lane's own queue is away an heir gets its packets:
-//! one heir can be full on behalf of several lanes, of which each is stopped when it notices.
+//! A queue is full when as many packets wait in its ring as may ([`Limit`]). The lane whose packet
+//! fills it is stopped, so that the next ones wait in its qdisc, and is woken when half of that is
+//! left. While a lane's own queue is away an heir gets its packets: one heir can be full on behalf of
+//! several lanes, of which each is stopped when it notices.
 //!
 //! No wake-up is lost: the producer stops the lane, says that it did and then looks at the ring
 //! once more; the reader takes a packet and then looks whether anybody was stopped. Both do it in
@@ -21,6 +22,7 @@
 
 use super::device::Device;
 use super::flags::Flags;
+use super::limit::Limit;
 use super::queue::Queue;
 use crate::net::bottom_half::Disabled;
 use crate::net::if_tun::Packet;
@@ -126,8 +128,7 @@ const STALLED: u32 = 2;
 /// Whether a queue holds lanes back.
 pub(crate) struct Backpressure {
     state: Atomic<u32>,
-    /// How many packets were read since.
-    taken: Atomic<u32>,
+    limit: Limit,
     /// The tick of the last one, or of the stop.
     moved: Atomic<u64>,
 }
@@ -137,9 +138,14 @@ impl Backpressure {
     pub(crate) fn new() -> Self {
         Self {
             state: Atomic::<u32>::new(FREE),
-            taken: Atomic::<u32>::new(0),
+            limit: Limit::new(),
             moved: Atomic::<u64>::new(0),
         }
+    }
+
+    /// Forgets how quick the reader is: there is another one.
+    pub(super) fn begin(&self) {
+        self.limit.forget();
     }
 }
 
@@ -193,20 +199,23 @@ fn applies(dev: &NetDevice<Device>, lane: u16) -> bool {
     dev.backpressure.is_on() && dev.is_running() && dev.has_qdisc(lane)
 }
 
-/// Stops a lane if the ring is full and somebody reads, and says whether it did.
+/// Stops a lane if the queue is full and somebody reads, and says whether it did.
 fn hold_if_full(
     dev: &NetDevice<Device>,
     lane: u16,
     queue: &Queue,
     ring: &Producing<'_, Packet>,
 ) -> bool {
-    if !ring.is_full() {
+    let held = &queue.backpressure;
+    if !ring.holds(held.limit.packets()) {
         return false;
     }
-    let held = &queue.backpressure;
     match held.state.load(Relaxed) {
         STALLED => return false,
-        FREE => held.moved.store(jiffies::now(), Relaxed),
+        FREE => {
+            held.moved.store(jiffies::now(), Relaxed);
+            held.limit.begin();
+        }
         _ => {}
     }
     if dev.stop_queue(lane) {
@@ -215,7 +224,7 @@ fn hold_if_full(
     if held.state.xchg(HOLDING, Full) != HOLDING {
         watch(dev);
     }
-    if ring.is_full() {
+    if ring.holds(held.limit.packets()) {
         return true;
     }
     wake(dev, lane);
@@ -260,33 +269,34 @@ fn time_left(dev: &NetDevice<Device>, queue: &Queue, limit: u64) -> Option<u64> 
 }
 
 /// Wakes what a queue held back, when a reader has taken `packets` more and enough are gone.
+/// `is_down_to` says whether so many are left, or fewer, and may take the consumer lock.
 #[inline(always)]
 pub(super) fn after_take(
     dev: &NetDevice<Device>,
     queue: &Queue,
     packets: u32,
-    is_empty: impl FnOnce() -> bool,
+    is_down_to: impl Fn(u32) -> bool,
 ) {
     if dev.backpressure.is_watched() {
-        after_watched_take(dev, queue, packets, is_empty);
+        after_watched_take(dev, queue, packets, is_down_to);
     }
 }
 
-/// As [`after_take`], while something may be held back.
+/// As [`after_take`], while lanes may be held back.
 #[inline(never)]
 fn after_watched_take(
     dev: &NetDevice<Device>,
     queue: &Queue,
     packets: u32,
-    is_empty: impl FnOnce() -> bool,
+    is_down_to: impl Fn(u32) -> bool,
 ) {
     let held = &queue.backpressure;
     match held.state.fetch_add(0, Full) {
-        FREE => {}
+        FREE => held.limit.age(),
         HOLDING => {
             held.moved.store(jiffies::now(), Relaxed);
-            let before = held.taken.fetch_add(packets, Relaxed);
-            if before.saturating_add(packets) >= dev.tx_queue_len() / 2 || is_empty() {
+            let before = held.limit.count(packets);
+            if has_room(&held.limit, before, dev.tx_queue_len(), is_down_to) {
                 // Under the lock: a lane that finds the ring full after that is not woken by this.
                 let _bh = Disabled::new();
                 let _ring = queue.ring().lock_producer();
@@ -300,10 +310,26 @@ fn after_watched_take(
     }
 }
 
+/// Whether a reader, which has taken `before` packets and some more, has left few enough. Says anew
+/// how many may wait.
+fn has_room(limit: &Limit, before: u32, room: u32, is_down_to: impl Fn(u32) -> bool) -> bool {
+    if !is_down_to(limit.enough(room)) {
+        return false;
+    }
+    limit.adapt(before, room, || is_down_to(0));
+    // Fewer may wait now. An empty ring has few enough at any rate.
+    is_down_to(limit.enough(room))
+}
+
+/// The ring of a queue has other room.
+pub(super) fn resized(dev: &NetDevice<Device>, queue: &Queue) {
+    queue.backpressure.limit.forget();
+    let_go(dev, queue);
+}
+
 /// Wakes every lane that a queue may hold back.
 pub(super) fn let_go(dev: &NetDevice<Device>, queue: &Queue) {
     let held = &queue.backpressure;
-    held.taken.store(0, Relaxed);
     if held.state.xchg(FREE, Full) != FREE {
         wake_held(dev, queue);
     }

@@ -463,7 +463,9 @@ fn receive(
         if count > 0 {
             user.stats.count_tx(count, taken.bytes, &ring);
             drop(ring);
-            backpressure::after_take(&user.dev, queue, count, || queue.ring().is_empty());
+            backpressure::after_take(&user.dev, queue, count, |left| {
+                queue.ring().lock_consumer().is_down_to(left)
+            });
             return Ok(());
         }
         drop(ring);

@@ -601,7 +601,7 @@ impl notifier::Listener for Device {
                 PtrRing::resize_all(&rings, dev.tx_queue_len(), dev, rtnl)?;
                 queues
                     .iter()
-                    .for_each(|queue| backpressure::let_go(dev, queue));
+                    .for_each(|queue| backpressure::resized(dev, queue));
                 Ok(())
             }
             notifier::Event::Up => {

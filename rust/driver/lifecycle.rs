@@ -125,6 +125,7 @@ pub(crate) fn bind(queue: &Queue, dev: &NetDevice<Device>, seat: Seat, rtnl: &mu
     queue.set_member(member);
     queue.set_vnet(dev.vnet());
     queue.headroom.copy(&dev.headroom);
+    queue.backpressure.begin();
     xdp::tell(queue, dev.xdp.is_set(), rtnl);
     napi.iter().for_each(|napi| napi.add(dev, rtnl));
     let rx_queue = rx_queue.register(dev, u16::from(member));

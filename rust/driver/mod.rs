@@ -22,6 +22,7 @@ mod headroom;
 mod identity;
 mod ioctl;
 mod lifecycle;
+mod limit;
 mod netlink;
 mod offload;
 mod queue;

@@ -62,7 +62,7 @@ impl SocketOps for QueueData {
     fn taken(queue: &Queue, count: u32, ring: &Consuming<'_, Packet>) {
         // Who is not inside has nobody to wake: the device is gone.
         if let Ok(user) = queue.enter() {
-            backpressure::after_take(&user.dev, queue, count, || ring.is_empty());
+            backpressure::after_take(&user.dev, queue, count, |left| ring.is_down_to(left));
         }
     }
 }

@@ -233,7 +233,9 @@ fn receive(queue: &Queue, layout: Layout, nonblock: bool) -> Result<(Packet, boo
         if let Some(packet) = ring.consume() {
             user.stats.count_tx(1, packet.len(), &ring);
             drop(ring);
-            backpressure::after_take(&user.dev, queue, 1, || queue.ring().is_empty());
+            backpressure::after_take(&user.dev, queue, 1, |left| {
+                queue.ring().lock_consumer().is_down_to(left)
+            });
             let tunnel = user.dev.cuts_in_tunnels();
             user.leave();
             return Ok((packet, tunnel));

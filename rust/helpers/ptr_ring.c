@@ -62,9 +62,21 @@ int rtun___ptr_ring_produce(struct ptr_ring *r, void *entry)
 	return __ptr_ring_produce(r, entry);
 }
 
-bool rtun___ptr_ring_full(struct ptr_ring *r)
+/*
+ * Whether n entries wait, or all that there is room for. Those that were consumed count
+ * until their batch is cleared: fewer than a batch may be none. The producer lock is held.
+ */
+bool rtun___ptr_ring_holds(const struct ptr_ring *r, unsigned int n)
 {
-	return r->size && __ptr_ring_full(r);
+	int place = r->producer;
+
+	n = max_t(unsigned int, n, r->batch);
+	if (n < (unsigned int)r->size) {
+		place -= n;
+		if (place < 0)
+			place += r->size;
+	}
+	return r->size && READ_ONCE(r->queue[place]);
 }
 
 void *rtun___ptr_ring_consume(struct ptr_ring *r)
@@ -97,6 +109,19 @@ void rtun_ptr_ring_consumer_lock(struct ptr_ring *r)
 void rtun_ptr_ring_consumer_unlock(struct ptr_ring *r)
 {
 	spin_unlock(&r->consumer_lock);
+}
+
+/*
+ * Whether no more than n entries wait, or half of the room if that is less: the places
+ * behind that may be of entries that were consumed. The consumer lock is held.
+ */
+bool rtun___ptr_ring_down_to(const struct ptr_ring *r, unsigned int n)
+{
+	int place = r->consumer_head + min_t(unsigned int, n, r->size / 2);
+
+	if (place >= r->size)
+		place -= r->size;
+	return !r->size || !READ_ONCE(r->queue[place]);
 }
 
 void *rtun___ptr_ring_peek(struct ptr_ring *r)

@@ -9,6 +9,7 @@
 pub(crate) mod bottom_half;
 pub(crate) mod bpf;
 pub(crate) mod chardev;
+pub(crate) mod clock;
 pub(crate) mod cred;
 pub(crate) mod error;
 pub(crate) mod ethtool;

@@ -215,11 +215,12 @@ impl<T: RingEntry> Producing<'_, T> {
         unsafe { PtrRing::produce_locked(self.0.as_raw(), entry) }
     }
 
-    /// Whether there is no room for one more. Not so for a ring that never has any.
+    /// Whether at least `entries` wait, or as many as there is room for. Not so for a ring that never
+    /// has any room. Some that were taken may count, but if it is so, at least one does wait.
     #[inline]
-    pub(crate) fn is_full(&self) -> bool {
+    pub(crate) fn holds(&self, entries: u32) -> bool {
         // SAFETY: The producer lock is held.
-        unsafe { bindings::rtun___ptr_ring_full(self.0.as_raw()) }
+        unsafe { bindings::rtun___ptr_ring_holds(self.0.as_raw(), entries) }
     }
 }
 
@@ -235,10 +236,16 @@ impl<T: RingEntry> Drop for Producing<'_, T> {
 pub(crate) struct Consuming<'a, T: RingEntry>(&'a PtrRing<T>, NotThreadSafe);
 
 impl<T: RingEntry> Consuming<'_, T> {
-    /// Whether there is nothing to take.
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether no more than `entries` wait, or half of what there is room for if that is less. Then
+    /// all other room can be used at once.
+    pub(crate) fn is_down_to(&self, entries: u32) -> bool {
         // SAFETY: The consumer lock is held.
-        unsafe { bindings::rtun___ptr_ring_peek(self.0.as_raw()) }.is_null()
+        let is = unsafe { bindings::rtun___ptr_ring_down_to(self.0.as_raw(), entries) };
+        if is {
+            // SAFETY: The consumer lock is held.
+            unsafe { bindings::rtun___ptr_ring_zero_tail(self.0.as_raw()) };
+        }
+        is
     }
 
     /// Looks at the oldest entry; `f` must not sleep.
