@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A full queue that holds its lane back: the qdisc is stopped and woken.
+ * A full queue that holds its lane back: the qdisc is stopped and woken. It is full
+ * when LIMIT packets wait, or fewer or more: that changes each time that there is room.
  *
  *	stack()		rust/driver/tx.rs: put; rust/driver/backpressure.rs: after_put,
  *			hold_if_full, watch, in an RCU read-side section
- *	reader()	rust/driver/tx.rs: receive; after_take, let_go
+ *	reader()	rust/driver/tx.rs: receive; after_take, has_room, let_go
  *	timer()		end_stalls, time_left, as the device's timer calls them
  *	switcher()	ethtool's private flag: update
  *	leaver()	rust/driver/lifecycle.rs: deactivate
@@ -13,6 +14,9 @@
  * what is held then. Without it the reader goes on for as long as there is something to
  * read, and nothing but it wakes anybody: else whoever quits would be to blame for each
  * wake-up that is lost. SWITCH and LEAVE have their own process; at most one of all.
+ *
+ * LAZY: so many places of packets that were read may still look taken, until there is
+ * room. With LIMITS the limit may become anything that is more, whenever it is set anew.
  *
  * Checked: nothing waits in the qdisc at the end, whoever is there to read; what is sent
  * is received, waits in the ring, or was counted as dropped; and none is dropped unless
@@ -39,8 +43,16 @@
 #ifndef ROOM
 #define ROOM		2	/* of the ring */
 #endif
-#ifndef HALF
-#define HALF		2	/* packets read after which the lane is woken */
+#ifndef LAZY
+#define LAZY		0	/* places of packets that were read which look taken */
+#endif
+#ifndef LIMIT
+#define LIMIT		ROOM
+#endif
+#ifndef BUG_LOW_LIMIT
+#define LEAST		(LAZY + 1)
+#else
+#define LEAST		LAZY
 #endif
 
 #define FREE		0
@@ -52,7 +64,8 @@
 #define ON		2
 
 byte qdisc = PACKETS, ring, heir;
-byte mode = ON, held = FREE, taken;
+byte mode = ON, held = FREE;
+byte limit = LIMIT, lazy;	/* what may wait; places that look taken */
 bit stopped;			/* the transmit queue */
 bit in_use = 1, producer;
 bit armed, fresh;		/* the timer; a packet was read within its time */
@@ -74,9 +87,11 @@ inline wake()
 #endif
 }
 
+/* As the producer sees it. */
+#define IS_FULL	(ring + lazy >= limit)
+
 inline let_go()
 {
-	taken = 0;
 	atomic { old = held; held = FREE };
 	if
 	:: old != FREE -> wake()
@@ -103,7 +118,7 @@ inline say()
 inline hold_if_full()
 {
 	if
-	:: ring == ROOM ->
+	:: IS_FULL ->
 		state = held;
 		if
 #ifdef TIMED
@@ -122,7 +137,7 @@ inline hold_if_full()
 			say();
 #ifndef BUG_NO_SECOND_LOOK
 			if
-			:: ring < ROOM -> stopped = 0
+			:: !IS_FULL -> stopped = 0
 			:: else
 			fi
 #endif
@@ -137,7 +152,7 @@ inline put()
 {
 	lock();
 	if
-	:: in_use && ring < ROOM ->
+	:: in_use && ring + lazy < ROOM ->
 		ring++;
 		if
 		:: mode == ON -> hold_if_full()
@@ -146,7 +161,7 @@ inline put()
 #endif
 		fi
 #if defined(TIMED) || defined(SWITCH) || defined(LEAVE) || defined(BUG_WAKE_UNLOCKED)
-	:: in_use && ring == ROOM -> dropped++
+	:: in_use && ring + lazy == ROOM -> dropped++
 #endif
 #ifdef LEAVE
 	:: !in_use -> heir++
@@ -172,6 +187,43 @@ end:
 
 /* ---- The reader ---- */
 
+/* Whether few enough are left: then all places that look taken are cleared. */
+inline is_down()
+{
+	atomic {
+		room = ring <= limit / 2;
+		if
+		:: room -> lazy = 0
+		:: else
+		fi
+	}
+}
+
+/* Whether there is room again. Says anew how many may wait. */
+inline has_room()
+{
+	is_down();
+	if
+	:: room ->
+#ifdef LIMITS
+		atomic {
+			old = limit;
+			if
+			:: limit = LEAST
+			:: limit = ROOM
+			:: limit > LEAST -> limit--
+			fi;
+			room = limit >= old;
+			old = 0
+		};
+#ifndef BUG_LESS_NO_LOOK
+		is_down()
+#endif
+#endif
+	:: else
+	fi
+}
+
 inline after_take()
 {
 	if
@@ -183,9 +235,9 @@ inline after_take()
 		:: state == FREE
 		:: state == HOLDING ->
 			fresh = 1;
-			taken++;
+			has_room();
 			if
-			:: taken >= HALF || ring == 0 ->
+			:: room ->
 #ifdef BUG_WAKE_UNLOCKED
 				let_go()
 #else
@@ -193,9 +245,7 @@ inline after_take()
 				let_go();
 				unlock()
 #endif
-#if HALF > 1 || defined(SWITCH) || defined(LEAVE)
 			:: else
-#endif
 			fi
 #ifdef TIMED
 		:: state == STALLED ->
@@ -216,7 +266,7 @@ inline after_take()
 proctype reader()
 {
 	byte old, state;
-	bit got;
+	bit got, room;
 
 end:
 	do
@@ -227,7 +277,14 @@ end:
 		atomic {
 			got = ring > 0;
 			ring = ring - got;
-			received = received + got
+			received = received + got;
+			if
+#if LAZY > 0
+			:: got && lazy < LAZY -> lazy++
+#endif
+			:: got -> lazy = 0
+			:: else
+			fi
 		};
 		if
 		:: got -> after_take()
@@ -235,7 +292,7 @@ end:
 		:: !got
 #endif
 		fi;
-		atomic { state = 0; got = 0 }
+		atomic { state = 0; got = 0; room = 0 }
 #ifdef TIMED
 	:: true -> quit = 1; break
 #endif
@@ -317,7 +374,7 @@ proctype leaver()
 	byte old;
 
 	lock();
-	d_step { heir = heir + ring; ring = 0 };
+	d_step { heir = heir + ring; ring = 0; lazy = 0 };
 	in_use = 0;
 	unlock();
 #ifndef BUG_LEAVE_NO_WAKE
