@@ -2,8 +2,10 @@
 /*
  * Full queues that hold the stack back for programs that never asked for it:
  * by ethtool's private flag, which can change at any time, or by the module's
- * parameter; and for no longer than a reader may take.
+ * parameter; for no longer than a reader may take; and with no more waiting in the
+ * ring than its reader takes in a set time.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -14,6 +16,7 @@
 #include <linux/if_link.h>
 #include <linux/pkt_sched.h>
 
+#include "flows.h"
 #include "kmod.h"
 #include "port.h"
 #include "qstats.h"
@@ -27,17 +30,26 @@
 #define LOAD		5000
 #define CHANGES		10
 #define STALL_MS	1000
+#define ROOM		500	/* of a ring for which the limit matters */
+#define LEAST		32	/* packets that may wait, however slow the reader */
+#define LATE		16	/* places of packets that are cleared together */
 
-static int open_with(struct port *port, int flags, const char *qdisc)
+static int open_sized(struct port *port, int flags, const char *qdisc,
+		      int room)
 {
 	int err = port_open(port, "ours", flags, 1);
 
 	if (!err)
-		err = link_set_u32(port->index, IFLA_TXQLEN, RING);
+		err = link_set_u32(port->index, IFLA_TXQLEN, room);
 	if (!err)
 		err = qdisc_set(port->index, TC_H_ROOT, HANDLE(1), qdisc,
 				strcmp(qdisc, "pfifo") ? 0 : 1000);
 	return err;
+}
+
+static int open_with(struct port *port, int flags, const char *qdisc)
+{
+	return open_sized(port, flags, qdisc, RING);
 }
 
 static int send_numbered(struct port *port, int from, int count)
@@ -407,6 +419,219 @@ TEST_F(stall, deleted)
 	ASSERT_EQ(0, send_numbered(port, 0, SENT));
 	EXPECT_EQ(0, link_delete(port->index));
 	EXPECT_EQ(-EBADFD, read_ret(port->fd[0], port->in, PORT_ROOM));
+}
+
+/* With more room than what waits may take. */
+FIXTURE(limit)
+{
+	struct port port;
+	int sent, read;
+};
+
+/* How many wait at least, and at most. */
+FIXTURE_VARIANT(limit)
+{
+	const char *params;
+	int slow[2];		/* while a reader is slow */
+	int unknown[2];		/* when none was quick for long */
+	int quick;		/* for one that is quick, at least */
+};
+
+FIXTURE_VARIANT_ADD(limit, default)
+{
+	.params = "backpressure=1",
+	.slow = { 1, LEAST },
+	.unknown = { 1, LEAST },
+	.quick = 1,
+};
+
+/* Longer than any pause of the machine's while a ring is read. */
+FIXTURE_VARIANT_ADD(limit, long_delay)
+{
+	.params = "backpressure=1 backpressure_delay=1000000",
+	.slow = { 2 * LEAST, ROOM },
+	.unknown = { 1, LEAST },
+	.quick = ROOM - LATE,
+};
+
+FIXTURE_VARIANT_ADD(limit, any_time)
+{
+	.params = "backpressure=1 backpressure_delay=0",
+	.slow = { ROOM / 2, ROOM },
+	.unknown = { ROOM - LATE, ROOM },
+	.quick = ROOM - LATE,
+};
+
+/* What waits in the queueing discipline is still the sender's. */
+static int may_send_much(int sock)
+{
+	int buffer = 16 << 20;
+
+	return setsockopt(sock, SOL_SOCKET, SO_SNDBUFFORCE, &buffer,
+			  sizeof(buffer)) ? -errno : 0;
+}
+
+FIXTURE_SETUP(limit)
+{
+	int err = kmod_loaded() ? kmod_unload_when_idle() : 0;
+
+	ASSERT_EQ(0, err);
+	ASSERT_EQ(0, ns_enter());
+	ASSERT_EQ(0, kmod_load_with(variant->params));
+	ASSERT_EQ(0, open_sized(&self->port, TAP_NOPI, "pfifo", ROOM));
+	ASSERT_EQ(0, may_send_much(self->port.sock));
+}
+
+FIXTURE_TEARDOWN(limit)
+{
+	port_close(&self->port);
+	EXPECT_EQ(0, kmod_unload_when_idle());
+	EXPECT_EQ(0, kmod_load());
+}
+
+#define SEND(count) do { \
+	EXPECT_EQ(0, send_numbered(&self->port, self->sent, count)); \
+	self->sent += (count); \
+} while (0)
+
+/* A packet each PAUSE milliseconds: with 1, the ring never has enough. */
+#define READ(count, pause) do { \
+	int last_ = self->read + (count); \
+	\
+	while (self->read < last_) { \
+		ASSERT_EQ(0, port_read_numbered(&self->port, SIZE, \
+						self->read++, 1)); \
+		if (pause) \
+			pause_ms(pause); \
+	} \
+} while (0)
+
+/* How many wait in the ring: the queueing discipline drops none. */
+#define IN_RING()	(self->sent - self->read - waiting(&self->port))
+
+/* A reader is known by how quick it was; until then there is room for all. */
+TEST_F_TIMEOUT(limit, slow_reader, 120)
+{
+	int n, most = 0;
+
+	SEND(2 * ROOM);
+	EXPECT_EQ(ROOM, IN_RING());
+	READ(ROOM - LEAST / 2, 1);
+	for (n = 0; n < 4 * LEAST; n++) {
+		READ(1, 1);
+		if (most < IN_RING())
+			most = IN_RING();
+	}
+	printf("# %d waited at most\n", most);
+	EXPECT_LE(variant->slow[0], most);
+	EXPECT_GE(variant->slow[1], most);
+	READ(self->sent - self->read, 0);
+	EXPECT_EQ(0, waiting(&self->port));
+	EXPECT_EQ(0, full_ring());
+	EXPECT_EQ(0, port_counter(&self->port, tx_dropped));
+}
+
+/* The limit goes down when it was not reached for long, and up with use. */
+TEST_F_TIMEOUT(limit, down_and_up, 120)
+{
+	int n;
+
+	SEND(1);
+	READ(1, 1100);
+	SEND(1);
+	READ(1, 0);
+	SEND(ROOM);
+	EXPECT_LE(variant->unknown[0], IN_RING());
+	EXPECT_GE(variant->unknown[1], IN_RING());
+	/* On a machine that is slow enough, a limit may be old at any time. */
+	for (n = 0; n < 20 && IN_RING() < variant->quick; n++) {
+		READ(ROOM, 0);
+		SEND(ROOM);
+	}
+	printf("# %d wait after %d times\n", (int)IN_RING(), n);
+	EXPECT_LE(variant->quick, IN_RING());
+	READ(ROOM, 0);
+	EXPECT_EQ(0, waiting(&self->port));
+	EXPECT_EQ(0, full_ring());
+}
+
+/* Whatever the limit is, and however it changes, nobody waits for ever. */
+TEST_F_TIMEOUT(limit, load, 240)
+{
+	struct sender sender = { 0 };
+	struct port *port = &self->port;
+	int64_t received = 0;
+
+	ASSERT_EQ(0, sender_start(&sender, port, 4 * LOAD));
+	while (!sender.done || waiting(port) > 0) {
+		int n;
+
+		for (n = 0; n < 100; n++) {
+			if (wait_events(port->fd[0], POLLIN, 10) == POLLIN &&
+			    read_ret(port->fd[0], port->in, PORT_ROOM) > 0)
+				received++;
+			if (n % 32 == 0)
+				pause_ms(1);
+		}
+		received += drain(port);
+	}
+	sender_end(&sender);
+	received += drain(port);
+	EXPECT_EQ(4 * LOAD, received + sender.refused);
+	EXPECT_EQ(0, waiting(port));
+	EXPECT_EQ(0, full_ring());
+	EXPECT_EQ(0, port_counter(port, tx_dropped));
+}
+
+/* The number of the next packet that comes. */
+static int64_t read_number(int fd)
+{
+	uint8_t buf[256];
+	uint32_t number;
+	ssize_t len;
+
+	if (wait_events(fd, POLLIN, WAIT_MS) != POLLIN)
+		return -ETIMEDOUT;
+	len = read_ret(fd, buf, sizeof(buf));
+	if (len < (ssize_t)sizeof(number))
+		return len < 0 ? len : -EMSGSIZE;
+	memcpy(&number, buf + len - sizeof(number), sizeof(number));
+	return ntohl(number);
+}
+
+/*
+ * What the limit is for: fq_codel lets another flow overtake one that waits. One of
+ * several others at least is not taken for the same.
+ */
+TEST(overtakes)
+{
+	struct flows flows;
+	int64_t number;
+	int n, behind = 0;
+
+	ASSERT_EQ(0, ns_enter());
+	ASSERT_EQ(0, flows_open(&flows, IFF_TUN, 1));
+	ASSERT_EQ(0, ethtool_set_private_flags("ours", 1));
+	ASSERT_EQ(0, may_send_much(flows.sock));
+	ASSERT_EQ(0, qdisc_set(flows.index, TC_H_ROOT, HANDLE(1), "fq_codel",
+			       0));
+	for (n = 0; n < 3 * ROOM; n++)
+		ASSERT_EQ(0, flows_send(&flows, flow_nth(0), n));
+	/* With them, the first flow uses up what fq_codel gives a new one. */
+	for (n = 0; n < ROOM + 4 * LEAST; n++) {
+		ASSERT_LE(0, read_number(flows.fd[0]));
+		pause_ms(1);
+	}
+	for (n = 1; n <= 3; n++)
+		ASSERT_EQ(0, flows_send(&flows, flow_nth(n), 3 * ROOM + n));
+	while ((number = read_number(flows.fd[0])) >= 0 && number < 3 * ROOM)
+		behind++;
+	printf("# behind %d\n", behind);
+	EXPECT_LT(3 * ROOM, number);
+	/* And one that was on its way when the lane was stopped. */
+	EXPECT_GE(LEAST + 1, behind);
+	EXPECT_EQ(0, full_ring());
+	flows_close(&flows);
 }
 
 TEST_HARNESS_MAIN
