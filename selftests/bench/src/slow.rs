@@ -140,7 +140,8 @@ impl Case for Loaded {
                         }
                         anyhow::Ok(())
                     });
-                    let readings = probe_flood(reader, &probe, effort.calls * 2);
+                    let readings = until_flooded(reader)
+                        .and_then(|()| probe_flood(reader, &probe, effort.calls * 2));
 
                     stop.store(true, Relaxed);
                     flood.join().expect("the flooding thread panicked")?;
@@ -249,6 +250,17 @@ fn all_gone(device: &Device, reader: &Reader<'_>, sent: u64) -> Result<()> {
             "packets are neither read nor counted as dropped"
         );
         thread::sleep(Duration::from_micros(200));
+    }
+    Ok(())
+}
+
+/// Waits until more was read than the queue had room for: it is full, and has been for long.
+fn until_flooded(reader: &Reader<'_>) -> Result<()> {
+    let end = Instant::now() + Duration::from_secs(30);
+
+    while reader.bulk.load(Relaxed) < 3 * ROOM as u64 {
+        ensure!(Instant::now() < end, "the flood is not read");
+        thread::sleep(Duration::from_millis(1));
     }
     Ok(())
 }
