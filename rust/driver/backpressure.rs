@@ -161,7 +161,14 @@ pub(super) fn must_wait(
     skb: &SkBuff,
     rcu: &rcu::Guard,
 ) -> bool {
-    if !applies(dev, lane) {
+    // Without steering there is one queue, and no heir.
+    dev.backpressure.is_on() && dev.steering().is_some() && heir_must_wait(dev, lane, skb, rcu)
+}
+
+/// As [`must_wait`], where there may be an heir.
+#[inline(never)]
+fn heir_must_wait(dev: &NetDevice<Device>, lane: u16, skb: &SkBuff, rcu: &rcu::Guard) -> bool {
+    if dev.is_attended(lane, rcu) || !applies(dev, lane) {
         return false;
     }
     let hash = || skb.hash_symmetric();
@@ -185,6 +192,14 @@ pub(super) fn after_put(
     queue: &Queue,
     ring: &Producing<'_, Packet>,
 ) {
+    if dev.backpressure.is_on() && is_full(queue, ring) {
+        after_last(dev, lane, queue, ring);
+    }
+}
+
+/// As [`after_put`], when the queue is full.
+#[cold]
+fn after_last(dev: &NetDevice<Device>, lane: u16, queue: &Queue, ring: &Producing<'_, Packet>) {
     if applies(dev, lane) && hold_if_full(dev, lane, queue, ring) {
         let own = u16::from(queue.member());
         if own != lane && applies(dev, own) {
@@ -199,6 +214,12 @@ fn applies(dev: &NetDevice<Device>, lane: u16) -> bool {
     dev.backpressure.is_on() && dev.is_running() && dev.has_qdisc(lane)
 }
 
+/// Whether as many packets wait as may.
+#[inline]
+fn is_full(queue: &Queue, ring: &Producing<'_, Packet>) -> bool {
+    ring.holds(queue.backpressure.limit.packets())
+}
+
 /// Stops a lane if the queue is full and somebody reads, and says whether it did.
 fn hold_if_full(
     dev: &NetDevice<Device>,
@@ -206,10 +227,10 @@ fn hold_if_full(
     queue: &Queue,
     ring: &Producing<'_, Packet>,
 ) -> bool {
-    let held = &queue.backpressure;
-    if !ring.holds(held.limit.packets()) {
+    if !is_full(queue, ring) {
         return false;
     }
+    let held = &queue.backpressure;
     match held.state.load(Relaxed) {
         STALLED => return false,
         FREE => {
@@ -224,7 +245,7 @@ fn hold_if_full(
     if held.state.xchg(HOLDING, Full) != HOLDING {
         watch(dev);
     }
-    if ring.holds(held.limit.packets()) {
+    if is_full(queue, ring) {
         return true;
     }
     wake(dev, lane);
@@ -278,21 +299,25 @@ pub(super) fn after_take(
     is_down_to: impl Fn(u32) -> bool,
 ) {
     if dev.backpressure.is_watched() {
-        after_watched_take(dev, queue, packets, is_down_to);
+        let held = &queue.backpressure;
+        match held.state.fetch_add(0, Full) {
+            FREE => held.limit.age(),
+            state => after_watched_take(dev, queue, state, packets, is_down_to),
+        }
     }
 }
 
-/// As [`after_take`], while lanes may be held back.
+/// As [`after_take`], when lanes are held back, or would be if somebody read.
 #[inline(never)]
 fn after_watched_take(
     dev: &NetDevice<Device>,
     queue: &Queue,
+    state: u32,
     packets: u32,
     is_down_to: impl Fn(u32) -> bool,
 ) {
     let held = &queue.backpressure;
-    match held.state.fetch_add(0, Full) {
-        FREE => held.limit.age(),
+    match state {
         HOLDING => {
             held.moved.store(jiffies::now(), Relaxed);
             let before = held.limit.count(packets);
