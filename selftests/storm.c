@@ -20,7 +20,7 @@
 
 #define ARRAY_SIZE(array)	(sizeof(array) / sizeof(*(array)))
 
-const char *const storm_op_name[STORM_OPS] = {
+static const char *const storm_op_name[STORM_OPS] = {
 	[OP_OPEN] = "open", [OP_CLOSE] = "close", [OP_DETACH] = "detach",
 	[OP_ATTACH] = "attach", [OP_PERSIST] = "persist", [OP_OWNER] = "owner",
 	[OP_GROUP] = "group", [OP_GETIFF] = "getiff", [OP_SNDBUF] = "sndbuf",
@@ -523,4 +523,22 @@ int storm_stop(struct storm *storm)
 		close(storm->space[i]);
 	close(storm->prog);
 	return 0;
+}
+
+int storm_wrong(struct storm *storm, long bound_ms)
+{
+	int op, wrong = 0;
+
+	for (op = 0; op < STORM_OPS; op++) {
+		long slowest = storm->slowest[op];
+
+		printf("# %-8s %8ld done, %8ld refused, slowest %6ld ms%s\n",
+		       storm_op_name[op], storm->done[op], storm->failed[op],
+		       slowest, slowest < bound_ms ? "" : ": too long");
+		wrong += slowest >= bound_ms;
+	}
+	if (!storm->odd_errno)
+		return wrong;
+	printf("# %s: %d\n", storm_op_name[storm->odd_op], storm->odd_errno);
+	return wrong + 1;
 }

@@ -26,8 +26,6 @@ enum storm_op {
 	OP_MOVE, OP_RENAME, OP_XDP, OP_SIGNAL, OP_SEND, OP_WAIT, STORM_OPS
 };
 
-extern const char *const storm_op_name[STORM_OPS];
-
 struct storm_slot {
 	pthread_rwlock_t lock;	/* who changes fd writes */
 	int fd;
@@ -60,5 +58,7 @@ unsigned int storm_random(unsigned int *state);
 int storm_start(struct storm *storm, unsigned int seed);
 void storm_watch(struct storm *storm, int64_t ms);
 int storm_stop(struct storm *storm);
+/* How many calls took too long or said what they must not; it prints them all. */
+int storm_wrong(struct storm *storm, long bound_ms);
 
 #endif /* STORM_H */
