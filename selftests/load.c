@@ -164,7 +164,7 @@ static void *sender_main(void *arg)
 	return NULL;
 }
 
-static void got(struct load *load, int slot, const uint8_t *buf, ssize_t len)
+static void note(struct load *load, int slot, const uint8_t *buf, ssize_t len)
 {
 	size_t head = load->flags & IFF_TAP ? ETH_HLEN : 0;
 	struct load_flow *flow;
@@ -196,6 +196,13 @@ static void got(struct load *load, int slot, const uint8_t *buf, ssize_t len)
 	load->reordered++;
 }
 
+void load_got(struct load *load, int slot, const void *packet, ssize_t len)
+{
+	pthread_mutex_lock(&load->seen);
+	note(load, slot, packet, len);
+	pthread_mutex_unlock(&load->seen);
+}
+
 /* Reads a packet, or as many as there are and as fit: how many. */
 static int read_some(struct load *load, int slot)
 {
@@ -212,11 +219,11 @@ static int read_some(struct load *load, int slot)
 	if (len < 0)
 		return len;
 	if (!load->packed) {
-		got(load, slot, buf, len);
+		load_got(load, slot, buf, len);
 		return 1;
 	}
 	while (!(err = batch_next(&batch, &frame, &packet))) {
-		got(load, slot, packet, frame.len);
+		load_got(load, slot, packet, frame.len);
 		n++;
 	}
 	/* What is no frame. */
@@ -227,12 +234,17 @@ static int read_some(struct load *load, int slot)
 
 static void drain(struct load *load, int slot)
 {
+	struct load_slot *s = &load->slot[slot];
 	int n, ret = 0;
 
-	pthread_rwlock_rdlock(&load->slot[slot].lock);
-	for (n = 0; n < BURST && load->slot[slot].fd >= 0 && ret >= 0; n += ret)
+	pthread_rwlock_rdlock(&s->lock);
+	/* What the guest did not take it left in the ring. */
+	if (s->vhost.mem && load_vhost_drain(load, slot))
+		load->alien++;
+	for (n = 0; n < BURST && s->fd >= 0 && !s->guest_reads && ret >= 0;
+	     n += ret)
 		ret = read_some(load, slot);
-	pthread_rwlock_unlock(&load->slot[slot].lock);
+	pthread_rwlock_unlock(&s->lock);
 }
 
 /* Tells that it reads no more, while it shall not. */
@@ -341,10 +353,9 @@ void load_resume(struct load *load)
 	pthread_mutex_unlock(&load->lock);
 }
 
-static int slot_watch(struct load *load, int slot)
+int load_watch(struct load *load, int slot, int fd)
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.u32 = slot };
-	int fd = slot == WAKE ? load->wake : load->slot[slot].fd;
 
 	return epoll_ctl(load->epoll, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
 }
@@ -395,7 +406,7 @@ int load_open(struct load *load, int slot)
 	s->number = number;
 	s->state = SLOT_ACTIVE;
 	pthread_rwlock_unlock(&s->lock);
-	return slot_watch(load, slot);
+	return load_watch(load, slot, fd);
 }
 
 /*
@@ -403,27 +414,37 @@ int load_open(struct load *load, int slot)
  * epoll_wait() lets go of it only when it is woken. Without this, close() could
  * leave the queue to it.
  */
-static int slot_unwatch(struct load *load, int slot)
+int load_unwatch(struct load *load, int fd)
 {
-	return epoll_ctl(load->epoll, EPOLL_CTL_DEL, load->slot[slot].fd,
-			 NULL) ? -errno : 0;
+	return epoll_ctl(load->epoll, EPOLL_CTL_DEL, fd, NULL) ? -errno : 0;
+}
+
+static void slot_close(struct load *load, struct load_slot *s)
+{
+	int64_t start = now_ns();
+
+	close(s->fd);
+	load->took_ns = now_ns() - start;
+	s->fd = -1;
 }
 
 int load_close(struct load *load, int slot)
 {
 	struct load_slot *s = &load->slot[slot];
-	int64_t start;
-	int err;
+	int err = 0;
 
 	pthread_rwlock_wrlock(&s->lock);
-	err = slot_unwatch(load, slot);
+	/* vhost has the queue, too, and may have it for longer. */
+	if (!(s->stops & 1))
+		err = load_vhost_clear(load, slot);
+	if (!err && !s->guest_reads)
+		err = load_unwatch(load, s->fd);
 	pthread_mutex_lock(&load->numbers);
-	start = now_ns();
-	close(s->fd);
-	load->took_ns = now_ns() - start;
+	slot_close(load, s);
+	if (!err)
+		err = load_vhost_clear(load, slot);
 	load->taken[s->number] = false;
 	pthread_mutex_unlock(&load->numbers);
-	s->fd = -1;
 	s->state = SLOT_CLOSED;
 	pthread_rwlock_unlock(&s->lock);
 	return err;
@@ -476,6 +497,11 @@ static int device_start(struct load *load, uint32_t txqlen)
 
 	for (i = 0; i < load->queues; i++) {
 		err = load_open(load, i);
+		if (err)
+			return err;
+	}
+	for (i = 0; load->vhosts && i < load->queues; i++) {
+		err = load_vhost_open(load, i);
 		if (err)
 			return err;
 	}
@@ -564,7 +590,8 @@ int load_start(struct load *load, int flags, int queues, uint32_t txqlen,
 	load->frames = flags & LOAD_FRAMES;
 	load->sockets = flags & LOAD_SOCKETS;
 	load->packed = flags & LOAD_PACKED;
-	flags &= ~(LOAD_FRAMES | LOAD_SOCKETS | LOAD_PACKED);
+	load->vhosts = flags & LOAD_VHOST;
+	flags &= ~(LOAD_FRAMES | LOAD_SOCKETS | LOAD_PACKED | LOAD_VHOST);
 	load->flags = flags | IFF_NO_PI | IFF_MULTI_QUEUE;
 	load->queues = queues;
 	load->window = window;
@@ -572,6 +599,7 @@ int load_start(struct load *load, int flags, int queues, uint32_t txqlen,
 	load->direct = direct;
 	pthread_mutex_init(&load->lock, NULL);
 	pthread_mutex_init(&load->numbers, NULL);
+	pthread_mutex_init(&load->seen, NULL);
 	pthread_cond_init(&load->progress, NULL);
 	rwlock_init(&load->sending);
 	for (i = 0; i < MAX_QUEUES; i++) {
@@ -581,7 +609,7 @@ int load_start(struct load *load, int flags, int queues, uint32_t txqlen,
 	}
 	load->epoll = epoll_create1(EPOLL_CLOEXEC);
 	load->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	err = slot_watch(load, WAKE);
+	err = load_watch(load, WAKE, load->wake);
 	if (!err)
 		err = device_start(load, txqlen);
 	if (!err)
@@ -637,6 +665,7 @@ int load_stop(struct load *load)
 	for (i = 0; i < load->queues; i++) {
 		if (load->slot[i].fd >= 0)
 			close(load->slot[i].fd);
+		vhost_close(&load->slot[i].vhost);
 	}
 	close(load->epoll);
 	close(load->wake);

@@ -15,17 +15,19 @@
 #include <stdint.h>
 
 #include "tun_test.h"
+#include "vhost_dev.h"
 
 #define LOAD_FLOWS	64
 #define LOAD_SENDERS	2
 #define LOAD_LATE	12
 
 /* Flags: the first sender's packets are XDP frames (TAP only); queues are sockets
- * of their own (RTUN_SOCKET); a read() carries a batch.
+ * of their own (RTUN_SOCKET); a read() carries a batch; each slot has a vhost-net.
  */
 #define LOAD_FRAMES	(1 << 20)
 #define LOAD_SOCKETS	(1 << 21)
 #define LOAD_PACKED	(1 << 22)
+#define LOAD_VHOST	(1 << 23)
 
 enum slot_state { SLOT_CLOSED, SLOT_ACTIVE, SLOT_DISABLED };
 
@@ -36,6 +38,11 @@ struct load_slot {
 	pthread_mutex_t change;
 	int fd;
 	int number;		/* the transmit queue that it is */
+	/* Of vhost-net, which reads the queue, writes to it, or does both. */
+	struct vhost vhost;
+	bool guest_reads, guest_writes;
+	unsigned int stops;
+	uint16_t sent;		/* by vhost, those that are counted */
 };
 
 struct load_flow {
@@ -73,10 +80,13 @@ struct load {
 	bool paused, parked;	/* the reader, under lock */
 	bool direct;		/* all senders */
 	bool frames;		/* the first sender's */
-	bool sockets, packed;
+	bool sockets, packed, vhosts;
 	pthread_mutex_t numbers;	/* held while a queue gets or loses its own */
 	bool taken[MAX_QUEUES];
+	pthread_mutex_t seen;	/* held while it is noted what was read */
 	atomic_long read[MAX_QUEUES];	/* packets, by number */
+	atomic_long guest_read;
+	atomic_long guest_wrote[MAX_QUEUES];
 	atomic_int room;	/* of the window, at the moment */
 	atomic_bool stop_senders, stop_reader;
 	atomic_long took_ns;	/* the last call that changed a queue */
@@ -111,5 +121,19 @@ int load_close(struct load *load, int slot);
 int load_detach(struct load *load, int slot);
 int load_attach(struct load *load, int slot);
 int load_resize(struct load *load, uint32_t txqlen);
+
+/* vhost-net works for a slot, or stops (load_vhost.c). */
+int load_vhost_start(struct load *load, int slot, bool reads, bool writes);
+int load_vhost_stop(struct load *load, int slot);
+int load_vhost_write(struct load *load, int slot, const void *packet,
+		     size_t len, int count);
+
+/* For load.c and load_vhost.c alone. */
+void load_got(struct load *load, int slot, const void *packet, ssize_t len);
+int load_watch(struct load *load, int slot, int fd);
+int load_unwatch(struct load *load, int fd);
+int load_vhost_open(struct load *load, int slot);
+int load_vhost_clear(struct load *load, int slot);
+int load_vhost_drain(struct load *load, int slot);
 
 #endif /* LOAD_H */

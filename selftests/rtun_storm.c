@@ -230,7 +230,7 @@ TEST_F_TIMEOUT(chaos, nothing_left, LONG_TIME)
 {
 	struct storm *storm = &self->storm;
 
-	ASSERT_EQ(0, storm_start(storm, storm_seed()));
+	ASSERT_EQ(0, storm_start(storm, storm_seed(), false));
 	storm_watch(storm, storm_ms());
 	EXPECT_EQ(0, storm_stop(storm));
 	EXPECT_EQ(0, storm_wrong(storm, BOUND_MS));

@@ -17,6 +17,7 @@
 #include "storm.h"
 
 #define NAMES	3
+#define VHOST_ROOM	16	/* buffers, fewer than vhost takes packets at a time */
 
 #define ARRAY_SIZE(array)	(sizeof(array) / sizeof(*(array)))
 
@@ -29,7 +30,8 @@ static const char *const storm_op_name[STORM_OPS] = {
 	[OP_DELETE] = "delete", [OP_MTU] = "mtu", [OP_TXQLEN] = "txqlen",
 	[OP_UP] = "up", [OP_DOWN] = "down", [OP_MOVE] = "move",
 	[OP_RENAME] = "rename", [OP_XDP] = "xdp", [OP_SIGNAL] = "signal",
-	[OP_SEND] = "send", [OP_WAIT] = "wait",
+	[OP_VHOST] = "vhost", [OP_GUEST] = "guest", [OP_SEND] = "send",
+	[OP_WAIT] = "wait",
 };
 
 unsigned int storm_random(unsigned int *state)
@@ -289,13 +291,99 @@ static void op_signal(struct storm_thread *self)
 	end(self, -pthread_kill(self->storm->thread[n].thread, SIGUSR1));
 }
 
+static int vhost_fresh(struct storm_vhost *v)
+{
+	int err;
+
+	vhost_close(&v->vhost);
+	err = vhost_open(&v->vhost, VHOST_V1 | VHOST_HDR);
+	/* It forgets buffers of a batch that the queue refuses. */
+	v->vhost.tx.any_order = true;
+	return err ? err : vhost_fill(&v->vhost, VHOST_ROOM);
+}
+
+/* Closed with a backend, vhost_net forgets memory. */
+static int vhost_stop(struct storm_vhost *v)
+{
+	return v->vhost.mem ? vhost_set_backend(&v->vhost, -1) : 0;
+}
+
+/* A queue that is read by it, written to, or both. */
+static long vhost_start(struct storm_thread *self, struct vhost *vhost, int fd)
+{
+	switch (pick(self, 4)) {
+	case 0:
+		return vhost_set_rx_backend(vhost, fd);
+	case 1:
+		return vhost_set_tx_backend(vhost, fd);
+	default:
+		return vhost_set_backend(vhost, fd);
+	}
+}
+
+/* With any queue, a reader's own as well. */
+static long vhost_start_any(struct storm_thread *self, struct vhost *vhost)
+{
+	struct storm *storm = self->storm;
+	unsigned int n = pick(self, STORM_SLOTS + 4);
+	struct storm_slot *slot = n < STORM_SLOTS ? &storm->slot[n] :
+		&storm->thread[pick(self, STORM_THREADS)].own;
+	long ret = -EBADF;
+
+	pthread_rwlock_rdlock(&slot->lock);
+	if (slot->fd >= 0)
+		ret = vhost_start(self, vhost, slot->fd);
+	pthread_rwlock_unlock(&slot->lock);
+	return ret;
+}
+
+/* The guest takes what it has received, and sends what it has room for. */
+static long vhost_use(struct storm_thread *self, struct vhost *vhost)
+{
+	uint8_t buf[VQ_ROOM] = { 0 };
+	size_t len = packet_udp4(buf, flow_nth(pick(self, 64)), "guest", 5);
+	int n, ret = vhost_reclaim(vhost, 0);
+
+	for (n = pick(self, 64); n >= 0 && ret >= 0; n--)
+		ret = vhost_queue(vhost, buf, len);
+	if (ret < 0 && ret != -ENOSPC)
+		return ret;
+	ret = vhost_kick(&vhost->tx);
+	for (n = 0; n < VQ_SIZE && ret >= 0 && vhost_has_received(vhost); n++)
+		ret = vhost_recv(vhost, buf, sizeof(buf));
+	return ret;
+}
+
+static void op_vhost(struct storm_thread *self, enum storm_op op)
+{
+	struct storm *storm = self->storm;
+	struct storm_vhost *v = &storm->vhost[pick(self, STORM_VHOSTS)];
+	long ret;
+
+	if (!storm->has_vhosts)
+		return;
+	pthread_mutex_lock(&v->lock);
+	begin(self, op);
+	if (op == OP_GUEST) {
+		ret = vhost_use(self, &v->vhost);
+	} else if (pick(self, 2)) {
+		ret = vhost_start_any(self, &v->vhost);
+	} else {
+		ret = vhost_stop(v);
+		if (!ret && !pick(self, 4))
+			ret = vhost_fresh(v);
+	}
+	end(self, ret);
+	pthread_mutex_unlock(&v->lock);
+}
+
 static void act(struct storm_thread *self)
 {
 	static const enum storm_op often[] = {
 		OP_OPEN, OP_OPEN, OP_OPEN, OP_DETACH, OP_ATTACH, OP_WRITE,
-		OP_READ, OP_UP,
+		OP_READ, OP_UP, OP_VHOST, OP_VHOST, OP_GUEST, OP_GUEST,
 	};
-	enum storm_op op = pick(self, OP_SEND + 8);
+	enum storm_op op = pick(self, OP_SEND + ARRAY_SIZE(often));
 
 	if (op >= OP_SEND)
 		op = often[op - OP_SEND];
@@ -303,8 +391,10 @@ static void act(struct storm_thread *self)
 		op_slot(self, op);
 	else if (op <= OP_XDP)
 		op_link(self, op);
-	else
+	else if (op == OP_SIGNAL)
 		op_signal(self);
+	else
+		op_vhost(self, op);
 }
 
 /*
@@ -424,7 +514,29 @@ static void slot_init(struct storm_slot *slot)
 	pthread_rwlock_init(&slot->lock, NULL);
 }
 
-int storm_start(struct storm *storm, unsigned int seed)
+static int vhosts_init(struct storm *storm)
+{
+	int i, err = 0;
+
+	for (i = 0; !err && i < STORM_VHOSTS; i++) {
+		pthread_mutex_init(&storm->vhost[i].lock, NULL);
+		err = vhost_fresh(&storm->vhost[i]);
+	}
+	return err;
+}
+
+static int vhosts_end(struct storm *storm)
+{
+	int i, err = 0;
+
+	for (i = 0; !err && i < STORM_VHOSTS; i++) {
+		err = vhost_stop(&storm->vhost[i]);
+		vhost_close(&storm->vhost[i].vhost);
+	}
+	return err;
+}
+
+int storm_start(struct storm *storm, unsigned int seed, bool has_vhosts)
 {
 	struct sigaction action = { .sa_handler = ignore };
 	int err, i;
@@ -435,6 +547,9 @@ int storm_start(struct storm *storm, unsigned int seed)
 	storm->prog = bpf_load_constant(BPF_PROG_TYPE_SOCKET_FILTER, 1 << 16);
 	if (!err && storm->prog < 0)
 		err = storm->prog;
+	storm->has_vhosts = has_vhosts;
+	if (!err && has_vhosts)
+		err = vhosts_init(storm);
 	for (i = 0; i < STORM_SLOTS; i++)
 		slot_init(&storm->slot[i]);
 	for (i = 0; i < STORM_THREADS; i++) {
@@ -500,7 +615,7 @@ int storm_stop(struct storm *storm)
 {
 	int64_t end = now_ms() + WAIT_MS;
 	pthread_t thread;
-	int i;
+	int i, err;
 
 	storm->stop = true;
 	while (storm->running && now_ms() < end) {
@@ -517,12 +632,13 @@ int storm_stop(struct storm *storm)
 		if (storm->slot[i].fd >= 0)
 			close(storm->slot[i].fd);
 	}
+	err = storm->has_vhosts ? vhosts_end(storm) : 0;
 	pthread_create(&thread, NULL, delete_all, storm);
 	pthread_join(thread, NULL);
 	for (i = 0; i < STORM_SPACES; i++)
 		close(storm->space[i]);
 	close(storm->prog);
-	return 0;
+	return err;
 }
 
 int storm_wrong(struct storm *storm, long bound_ms)

@@ -64,6 +64,7 @@ struct storm_sum {
 	int64_t end;
 	struct sum_actor actor[SUM_ACTORS];
 	struct sum_writer writer;
+	long guest_wrote;	/* by vhost, of those written */
 	int wrong;
 };
 

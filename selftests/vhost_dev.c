@@ -142,14 +142,22 @@ void vhost_close(struct vhost *vhost)
 }
 
 /* The queue that fd is, or none: -1. */
+
+int vhost_set_rx_backend(struct vhost *vhost, int fd)
+{
+	return set_vring_file(vhost->fd, VHOST_NET_SET_BACKEND, INDEX_RX, fd);
+}
+
+int vhost_set_tx_backend(struct vhost *vhost, int fd)
+{
+	return set_vring_file(vhost->fd, VHOST_NET_SET_BACKEND, INDEX_TX, fd);
+}
+
 int vhost_set_backend(struct vhost *vhost, int fd)
 {
-	int err = set_vring_file(vhost->fd, VHOST_NET_SET_BACKEND, INDEX_RX,
-				 fd);
+	int err = vhost_set_rx_backend(vhost, fd);
 
-	if (err)
-		return err;
-	return set_vring_file(vhost->fd, VHOST_NET_SET_BACKEND, INDEX_TX, fd);
+	return err ? err : vhost_set_tx_backend(vhost, fd);
 }
 
 int vhost_busy_poll(struct vhost *vhost, unsigned int us)
@@ -311,6 +319,12 @@ static int vq_fetched(struct vhost *vhost, unsigned int index)
 	int err = tun_ioctl_ptr(vhost->fd, VHOST_GET_VRING_BASE, &state);
 
 	return err ? err : (int)state.num;
+}
+
+/* How many frames it has taken, modulo 65536. */
+int vhost_sent(struct vhost *vhost)
+{
+	return vq_fetched(vhost, INDEX_TX);
 }
 
 /*

@@ -48,6 +48,8 @@ struct vhost {
 int vhost_open(struct vhost *vhost, uint64_t features);
 void vhost_close(struct vhost *vhost);
 int vhost_set_backend(struct vhost *vhost, int fd);
+int vhost_set_rx_backend(struct vhost *vhost, int fd);
+int vhost_set_tx_backend(struct vhost *vhost, int fd);
 int vhost_busy_poll(struct vhost *vhost, unsigned int us);
 
 /* To the device. */
@@ -58,6 +60,7 @@ int vhost_kick(struct vq *vq);
 int vhost_flush(struct vhost *vhost);
 int vhost_reclaim(struct vhost *vhost, int timeout_ms);
 int vhost_settle(struct vhost *vhost);
+int vhost_sent(struct vhost *vhost);
 int vhost_send(struct vhost *vhost, const void *frame, size_t len);
 
 /* From it. */
