@@ -56,6 +56,8 @@ pub(crate) struct Plan {
     lanes: Dealt,
     heirs: Dealt,
     active: Members,
+    /// Those that it takes something from.
+    donors: Members,
     moves_lanes: bool,
 }
 
@@ -105,6 +107,20 @@ impl Table {
             members.copy_from_slice(&word.load(Relaxed).to_le_bytes());
         }
         members
+    }
+
+    /// Adds those whose buckets are another's in `new` to `donors`.
+    fn find_donors(&self, new: &Dealt, donors: &mut Members) {
+        for (word, new) in self.0.iter().zip(new.chunks_exact(PER_WORD)) {
+            let olds = word.load(Relaxed).to_le_bytes();
+            if olds == new {
+                continue;
+            }
+            let pairs = olds.iter().zip(new);
+            pairs
+                .filter(|(old, new)| old != new)
+                .for_each(|(old, _)| donors.insert(*old));
+        }
     }
 
     /// Takes over those buckets of `new` that are now of a member that `of` holds for. RTNL keeps
@@ -363,10 +379,14 @@ impl Steering {
             let fixed = |bucket: usize| Some(lanes[bucket]).filter(|lane| active.contains(*lane));
             self.heirs.deal(&active, how, fixed)
         };
+        let mut donors = Members::none();
+        self.lanes.find_donors(&lanes, &mut donors);
+        self.heirs.find_donors(&heirs, &mut donors);
         Plan {
             lanes,
             heirs,
             active,
+            donors,
             moves_lanes,
         }
     }
@@ -387,6 +407,9 @@ impl Steering {
 
     /// Puts a plan in use, as far as it takes something from `owner`.
     pub(crate) fn apply(&self, plan: &Plan, owner: u8) {
+        if !plan.donors.contains(owner) {
+            return;
+        }
         self.heirs.apply(&plan.heirs, |old| old == owner);
         self.lanes.apply(&plan.lanes, |old| old == owner);
     }
