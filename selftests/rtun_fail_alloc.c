@@ -19,12 +19,17 @@
 #include <sys/epoll.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+#include <linux/ethtool.h>
 #include <linux/if_arp.h>
 #include <linux/if_ether.h>
 #include <linux/sockios.h>
 
+#include "batch.h"
+#include "bpf.h"
 #include "kmod.h"
+#include "qstats.h"
 #include "rtnl.h"
 #include "tun_test.h"
 #include "harness.h"
@@ -51,7 +56,8 @@ struct state {
 
 FIXTURE(fail)
 {
-	int fd[2], index, sock, control, epoll;
+	int fd[2], index, sock, control, epoll, prog;
+	int extra;		/* a descriptor that a call has made */
 	struct state before, after;
 	struct rtnl_link_stats64 stats;
 };
@@ -192,6 +198,66 @@ static int call_rename(SELF *self, int flags)
 	return dev_ioctl(self, SIOCSIFNAME, &ifr);
 }
 
+static int call_socket(SELF *self, int flags)
+{
+	self->extra = tun_ioctl(self->fd[0], RTUN_SOCKET, O_CLOEXEC);
+	return self->extra;
+}
+
+static int call_batch(SELF *self, int flags)
+{
+	return batch_set(self->fd[0], RTUN_BATCH_V1);
+}
+
+static int call_packed_write(SELF *self, int flags)
+{
+	static const uint8_t packet[LEN] = { 0x45 };
+	static struct batch batch;
+
+	batch.len = 0;
+	batch_put(&batch, packet, sizeof(packet));
+	return batch_write(self->fd[0], &batch);
+}
+
+static int call_send_more(SELF *self, int flags)
+{
+	uint8_t packet[LEN] = { 0x45 };
+	int ret = send(self->extra, packet, sizeof(packet),
+		       MSG_MORE | MSG_DONTWAIT);
+
+	return ret < 0 ? -errno : ret;
+}
+
+static int call_peek(SELF *self, int flags)
+{
+	uint8_t packet[2 * LEN];
+	int ret = recv(self->extra, packet, sizeof(packet),
+		       MSG_PEEK | MSG_DONTWAIT);
+
+	return ret < 0 ? -errno : ret;
+}
+
+static int call_private_flag(SELF *self, int flags)
+{
+	struct ethtool_value value = { .cmd = ETHTOOL_SPFLAGS, .data = 1 };
+	struct ifreq ifr = { .ifr_data = (char *)&value };
+
+	return dev_ioctl(self, SIOCETHTOOL, &ifr);
+}
+
+static int call_xdp(SELF *self, int flags)
+{
+	union bpf_attr attr = { .link_create = {
+		.prog_fd = self->prog,
+		.target_ifindex = self->index,
+		.attach_type = BPF_XDP,
+		.flags = XDP_FLAGS_DRV_MODE,
+	} };
+
+	self->extra = syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
+	return self->extra < 0 ? -errno : self->extra;
+}
+
 /* What has to be there before some calls, beyond the device's queues. */
 
 static int prepare_file(SELF *self)
@@ -246,6 +312,37 @@ static int prepare_packet(SELF *self)
 	return err < 0 ? err : call_send(self, 0);
 }
 
+static int prepare_batch(SELF *self)
+{
+	return call_batch(self, 0);
+}
+
+/* Of what is sent by it, four packets wait for more. */
+static int prepare_socket(SELF *self)
+{
+	struct ethtool_coalesce coalesce = {
+		.cmd = ETHTOOL_SCOALESCE, .rx_max_coalesced_frames = 4,
+	};
+	struct ifreq ifr = { .ifr_data = (char *)&coalesce };
+	int err = dev_ioctl(self, SIOCETHTOOL, &ifr);
+
+	return err ? err : call_socket(self, 0);
+}
+
+static int prepare_socket_with_packet(SELF *self)
+{
+	int err = prepare_packet(self);
+
+	return err < 0 ? err : call_socket(self, 0);
+}
+
+static int prepare_program(SELF *self)
+{
+	if (self->prog < 0)
+		self->prog = bpf_load_constant(BPF_PROG_TYPE_XDP, XDP_PASS);
+	return self->prog;
+}
+
 static int64_t received(const struct rtnl_link_stats64 *stats)
 {
 	return stats->rx_packets + stats->rx_dropped;
@@ -278,6 +375,38 @@ static int check_sent(SELF *self, int ret)
 	for (i = 0; i < 2; i++)
 		there += read_ret(self->fd[i], packet, sizeof(packet)) > 0;
 	return there == (ret > 0) ? 0 : -EIO;
+}
+
+/* What could not even be looked at is not counted. */
+static int check_batch_written(SELF *self, int ret)
+{
+	struct link_info info;
+	int err = link_get(self->index, &info);
+	int64_t count = received(&info.stats) - received(&self->stats);
+
+	if (err)
+		return err;
+	return count == (ret > 0) || (ret < 0 && count == 1) ? 0 : -EIO;
+}
+
+static int check_batch(SELF *self, int ret)
+{
+	return batch_get(self->fd[0]) == RTUN_BATCH_V1 ? 0 : -EIO;
+}
+
+static int check_private_flag(SELF *self, int ret)
+{
+	return ethtool_private_flags("ours") == (ret >= 0) ? 0 : -EIO;
+}
+
+static int check_program(SELF *self, int ret)
+{
+	struct link_info info;
+	int err = link_get(self->index, &info);
+
+	if (err)
+		return err;
+	return (info.xdp_mode == XDP_ATTACHED_DRV) == (ret >= 0) ? 0 : -EIO;
 }
 
 static int check_woken(SELF *self, int ret)
@@ -362,8 +491,10 @@ static int begin(SELF *self, const VARIANT *variant)
 	tun_close_all(self->fd, 2);
 	close(self->sock);
 	close(self->epoll);
+	close(self->extra);
 	self->sock = -1;
 	self->epoll = -1;
+	self->extra = -1;
 	self->index = 0;
 	err = link_delete_kind(tun_kind());
 	if (!err)
@@ -502,12 +633,15 @@ FIXTURE_SETUP(fail)
 	self->fd[1] = -1;
 	self->sock = -1;
 	self->epoll = -1;
+	self->prog = -1;
+	self->extra = -1;
 	self->control = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	ASSERT_LE(0, self->control);
 }
 
 FIXTURE_TEARDOWN(fail)
 {
+	close(self->extra);
 	tun_close_all(self->fd, 2);
 	link_delete_kind(tun_kind());
 }
@@ -723,6 +857,77 @@ FIXTURE_VARIANT_ADD(fail, fasync)
 	.flags = TUN_NOPI,
 	.queues = 1,
 	.call = call_fasync,
+	.errnos = { ENOMEM },
+};
+
+/* ENFILE is what the socket layer says when it has no memory for a socket. */
+FIXTURE_VARIANT_ADD(fail, socket)
+{
+	.flags = TUN_NOPI | IFF_MULTI_QUEUE,
+	.queues = 2,
+	.up = true,
+	.call = call_socket,
+	.errnos = { ENOMEM, ENFILE },
+};
+
+FIXTURE_VARIANT_ADD(fail, socket_send_more)
+{
+	.flags = TUN_NOPI,
+	.queues = 1,
+	.up = true,
+	.prepare = prepare_socket,
+	.call = call_send_more,
+	.check = check_written,
+	.errnos = { ENOMEM, ENOBUFS },
+};
+
+FIXTURE_VARIANT_ADD(fail, socket_peek)
+{
+	.flags = TUN_NOPI,
+	.queues = 1,
+	.up = true,
+	.prepare = prepare_socket_with_packet,
+	.call = call_peek,
+	.errnos = { ENOMEM },
+};
+
+FIXTURE_VARIANT_ADD(fail, batch)
+{
+	.flags = TUN_NOPI,
+	.queues = 1,
+	.call = call_batch,
+	.check = check_batch,
+};
+
+FIXTURE_VARIANT_ADD(fail, batch_write)
+{
+	.flags = TUN_NOPI,
+	.queues = 1,
+	.up = true,
+	.prepare = prepare_batch,
+	.call = call_packed_write,
+	.check = check_batch_written,
+	.errnos = { ENOMEM, ENOBUFS },
+};
+
+FIXTURE_VARIANT_ADD(fail, xdp)
+{
+	.flags = TAP_NOPI | IFF_MULTI_QUEUE,
+	.queues = 2,
+	.up = true,
+	.prepare = prepare_program,
+	.call = call_xdp,
+	.check = check_program,
+	.errnos = { ENOMEM },
+};
+
+FIXTURE_VARIANT_ADD(fail, backpressure_flag)
+{
+	.flags = TUN_NOPI,
+	.queues = 1,
+	.up = true,
+	.call = call_private_flag,
+	.check = check_private_flag,
 	.errnos = { ENOMEM },
 };
 
