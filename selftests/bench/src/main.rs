@@ -17,6 +17,7 @@ mod frame;
 mod lifecycle;
 mod messages;
 mod packet_ring;
+mod page;
 mod parallel;
 mod pingpong;
 mod plot;
@@ -93,12 +94,12 @@ enum Command {
         #[arg(long, default_value_t = 50)]
         rounds: usize,
     },
-    /// Make plots of figures that were kept.
+    /// Make plots and tables of figures that were kept.
     Plot {
         /// What `run` wrote, one file for each mode
         #[arg(required = true)]
         json: Vec<PathBuf>,
-        /// The directory for the plots
+        /// The directory for them
         #[arg(long)]
         out: PathBuf,
     },
@@ -137,6 +138,7 @@ fn main() -> Result<()> {
                 .collect::<Result<_>>()?;
 
             plot::all(&results, &out)?;
+            page::all(&results, &out)?;
         }
         Command::List => {
             for case in case::all() {

@@ -133,6 +133,13 @@ impl Results {
         self.figures.iter().find(|figure| figure.name == name)
     }
 
+    /// How often each subject did each case.
+    pub fn rounds(&self) -> usize {
+        let subjects = self.figures.iter().flat_map(|figure| figure.rounds.values());
+
+        subjects.map(Vec::len).max().unwrap_or(0)
+    }
+
     /// Reads what [`Results::save`] wrote.
     ///
     /// # Errors

@@ -59,14 +59,13 @@ pub fn print_failure(position: &str, failure: &Failure) {
 
 /// The targets that the run has figures for, and how many it has none for.
 pub fn print_targets(results: &Results) {
-    let mut missing = 0;
+    let outcomes = target::outcomes(results);
+    let all = target::all();
+    let of_mode = all.iter().filter(|target| target.mode == results.mode);
+    let missing = of_mode.count() - outcomes.len();
 
     println!("\nTargets:");
-    for target in target::all() {
-        let Some(measured) = target.measured(results) else {
-            missing += usize::from(target.mode == results.mode);
-            continue;
-        };
+    for (target, measured) in outcomes {
         println!(
             "{:8} {:58} {} {:.3}: {}",
             if target.is_met(measured.value) {
@@ -86,7 +85,7 @@ pub fn print_targets(results: &Results) {
 }
 
 /// The figures of who is neither driver.
-fn others(figure: &Figure) -> String {
+pub fn others(figure: &Figure) -> String {
     let mut text = String::new();
 
     for (subject, rounds) in &figure.rounds {

@@ -125,6 +125,15 @@ fn worst(results: &Results) -> Option<Measured> {
     })
 }
 
+/// The targets that the run has figures for, and what came out.
+pub fn outcomes(results: &Results) -> Vec<(Target, Measured)> {
+    let pairs = all().into_iter().filter_map(|target| {
+        let measured = target.measured(results)?;
+        Some((target, measured))
+    });
+    pairs.collect()
+}
+
 /// All targets.
 pub fn all() -> Vec<Target> {
     use Mode::Icount;
