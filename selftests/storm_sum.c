@@ -238,6 +238,18 @@ static int stop_vhosts(struct storm_sum *sum)
 	return err;
 }
 
+/* What vhost gave back to a detached queue waits there until that is attached. */
+static int attach_all(struct load *load)
+{
+	int i, err = 0;
+
+	for (i = 0; !err && i < SUM_QUEUES; i++) {
+		if (load->slot[i].state == SLOT_DISABLED)
+			err = load_attach(load, i);
+	}
+	return err;
+}
+
 int sum_run(struct storm_sum *sum, storm_change also)
 {
 	unsigned int seed = storm_seed();
@@ -264,6 +276,8 @@ int sum_run(struct storm_sum *sum, storm_change also)
 		pthread_join(sum->actor[i].thread, NULL);
 	pthread_join(sum->writer.thread, NULL);
 	err = stop_vhosts(sum);
+	if (!err)
+		err = attach_all(&sum->load);
 	return err ? err : load_settle(&sum->load, &sum->result);
 }
 
