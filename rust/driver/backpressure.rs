@@ -183,8 +183,10 @@ fn heir_must_wait(dev: &NetDevice<Device>, lane: u16, skb: &SkBuff, rcu: &rcu::G
     dev.is_recipient(queue, lane, hash, rcu) && hold_if_full(dev, lane, queue, &ring)
 }
 
-/// Stops a lane whose packet was the last that there was room for and, if that was an heir's ring,
-/// the heir's own lane with it.
+/// Stops a lane whose packet was the last that there was room for, or the first that there was none
+/// for, and, if that was an heir's ring, the heir's own lane with it.
+///
+/// Others than lanes fill a ring, too: packets move there from a queue that leaves.
 #[inline]
 pub(super) fn after_put(
     dev: &NetDevice<Device>,
@@ -323,9 +325,12 @@ fn after_watched_take(
             let before = held.limit.count(packets);
             if has_room(&held.limit, before, dev.tx_queue_len(), is_down_to) {
                 // Under the lock: a lane that finds the ring full after that is not woken by this.
+                // It may have found it so since the reader looked: then a later one lets it go.
                 let _bh = Disabled::new();
-                let _ring = queue.ring().lock_producer();
-                let_go(dev, queue);
+                let ring = queue.ring().lock_producer();
+                if !is_full(queue, &ring) {
+                    let_go(dev, queue);
+                }
             }
         }
         // Whoever holds somebody back by now has seen that there is room.

@@ -84,15 +84,15 @@ fn put(dev: &NetDevice<Device>, txq: u16, mut skb: SkBuff, rcu: &rcu::Guard) -> 
                 if queue.wants_times() {
                     skb.stamp();
                 }
-                if let Err(packet) = ring.produce(Packet::Skb(skb)) {
-                    drop(ring);
-                    let member = u16::from(queue.member());
-                    return drop_packet(dev, member, packet, TxDrop::FullRing);
-                }
+                let full = ring.produce(Packet::Skb(skb)).err();
                 if lane == txq {
                     backpressure::after_put(dev, lane, queue, &ring);
                 }
                 drop(ring);
+                if let Some(packet) = full {
+                    let member = u16::from(queue.member());
+                    return drop_packet(dev, member, packet, TxDrop::FullRing);
+                }
                 dev.trans_update(txq);
                 queue.data_ready();
                 return TxStatus::Ok;
