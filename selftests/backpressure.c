@@ -432,6 +432,25 @@ TEST_F(queues, close_stopped)
 	end_stopped(_metadata, &self->flows, self->flow[0], true);
 }
 
+/*
+ * What moves from a queue that leaves may fill another one's ring. Then that one's
+ * packets wait, too, but for the first, which finds out.
+ */
+TEST_F(queues, filled_by_another)
+{
+	struct flows *flows = &self->flows;
+	int64_t dropped;
+
+	ASSERT_EQ(0, send_flow(flows, self->flow[0], RING / 2));
+	ASSERT_EQ(0, send_flow(flows, self->flow[1], RING));
+	ASSERT_EQ(0, tun_queue(flows->fd[1], IFF_DETACH_QUEUE));
+	dropped = flows_dropped(flows);
+	ASSERT_EQ(0, send_flow(flows, self->flow[0], SENT));
+	EXPECT_GE(1, flows_dropped(flows) - dropped);
+	EXPECT_LE(RING / 2 + SENT - 1,
+		  flows_collect(flows, RING / 2 + SENT - 1));
+}
+
 /* All queues are stopped, and all go. */
 TEST_F(queues, detach_all_stopped)
 {
