@@ -135,7 +135,10 @@ impl Results {
 
     /// How often each subject did each case.
     pub fn rounds(&self) -> usize {
-        let subjects = self.figures.iter().flat_map(|figure| figure.rounds.values());
+        let subjects = self
+            .figures
+            .iter()
+            .flat_map(|figure| figure.rounds.values());
 
         subjects.map(Vec::len).max().unwrap_or(0)
     }
