@@ -99,6 +99,23 @@ TEST_F(moving, in_order_when_written_elsewhere)
 	}
 }
 
+/* Nor does it overtake them when nothing was written or read for long. */
+TEST_F(moving, in_order_after_a_pause)
+{
+	struct flows *flows = &self->flows;
+	int n;
+
+	ASSERT_EQ(0, fill(flows, 0, flow_nth(1), PACKETS));
+	pause_ms(1500);
+	for (n = PACKETS; n < PACKETS + 10; n++) {
+		ASSERT_EQ(0, flows_write(flows, 1, flow_nth(1)));
+		ASSERT_EQ(0, flows_send(flows, flow_nth(1), n));
+	}
+	ASSERT_EQ(PACKETS + 10, flows_collect(flows, PACKETS + 10));
+	EXPECT_EQ(PACKETS + 10, flows->got[0]);
+	EXPECT_TRUE(flows->in_order);
+}
+
 /* No reader, and so a ring that stays full, does not keep a flow for ever. */
 TEST_F(moving, not_kept_by_a_full_ring)
 {

@@ -4,19 +4,22 @@
 //!
 //! A flow that is written on another queue moves there when nothing waits where it is, so that its
 //! packets stay in order; but it does not wait for long, lest a queue that is never empty keep it.
+//! That it waits is noted in its entry: the time begins then, not when the flow was last written
+//! where it is, which may be long ago while nobody read either.
 //!
 //! The table is fixed: 512 sets of 8 entries, a set being a cache line. An entry is one word, so a
 //! lookup is a look at one line and takes no lock, and learning is one store that may be lost to a
 //! racing one. Entries age by their time stamp; nothing has to come by to remove them.
 //!
 //! ```text
-//!  63            32 31  30  24 23    16 15         0
-//! +----------------+---+------+--------+------------+
-//! |      hash      | 1 |  0   | member |    when    |
-//! +----------------+---+------+--------+------------+
+//!  63            32 31  30   25 24  23    16 15      0
+//! +----------------+---+-------+---+--------+---------+
+//! |      hash      | 1 |   0   | w | member |  when   |
+//! +----------------+---+-------+---+--------+---------+
 //! ```
 //!
-//! An empty entry is 0.
+//! An empty entry is 0. `when` is when the flow was last written on its member or, if `w` is set,
+//! since when it waits to leave that.
 
 use crate::net::jiffies;
 use kernel::prelude::*;
@@ -29,7 +32,7 @@ const WAYS: usize = 8;
 /// Time stamps count quarter seconds.
 const STAMPS_PER_SECOND: u64 = 4;
 
-/// A flow moves at the latest when it was not written where it is for so many stamps.
+/// A flow moves at the latest when it has waited for so many stamps and is not written where it is.
 const PATIENCE: u16 = 4;
 
 /// The learned flows of one device.
@@ -42,16 +45,20 @@ pub(crate) struct FlowTable {
 #[derive(Clone, Copy)]
 struct Entry {
     hash: u32,
+    /// To leave `member`.
+    waits: bool,
     member: u8,
     stamp: u16,
 }
 
 const PRESENT: u64 = 1 << 31;
+const WAITS: u64 = 1 << 24;
 
 impl Entry {
     fn from_bits(bits: u64) -> Option<Self> {
         let entry = Self {
             hash: (bits >> 32) as u32,
+            waits: bits & WAITS != 0,
             member: (bits >> 16) as u8,
             stamp: bits as u16,
         };
@@ -59,11 +66,29 @@ impl Entry {
     }
 
     fn into_bits(self) -> u64 {
-        u64::from(self.hash) << 32 | PRESENT | u64::from(self.member) << 16 | u64::from(self.stamp)
+        let waits = if self.waits { WAITS } else { 0 };
+        let member = u64::from(self.member) << 16;
+        u64::from(self.hash) << 32 | PRESENT | waits | member | u64::from(self.stamp)
     }
 
     fn age(self, now: u16) -> u16 {
         now.wrapping_sub(self.stamp)
+    }
+
+    /// What becomes of it when the flow is written as `new` says.
+    fn replaced_by(self, new: Self, may_leave: impl Fn(u8) -> bool) -> Self {
+        let waited = || self.waits && self.age(new.stamp) >= PATIENCE;
+        if self.member == new.member || waited() || may_leave(self.member) {
+            new
+        } else if self.waits {
+            self
+        } else {
+            Self {
+                waits: true,
+                stamp: new.stamp,
+                ..self
+            }
+        }
     }
 }
 
@@ -117,21 +142,19 @@ impl FlowTable {
         let stamp = now();
         let new = Entry {
             hash,
+            waits: false,
             member,
             stamp,
         };
-        let new = new.into_bits();
         let mut victim = None;
         for cell in self.set(hash) {
             let old = cell.load(Relaxed);
             match Entry::from_bits(old) {
                 Some(entry) if entry.hash == hash => {
-                    let stays = entry.member != member
-                        && entry.age(stamp) < PATIENCE
-                        && !may_leave(entry.member);
+                    let next = entry.replaced_by(new, may_leave).into_bits();
                     // An unchanged word is not written: its line stays shared.
-                    if old != new && !stays {
-                        let _lost_to_another_writer = cell.cmpxchg(old, new, Relaxed);
+                    if next != old {
+                        let _lost_to_another_writer = cell.cmpxchg(old, next, Relaxed);
                     }
                     return;
                 }
@@ -144,7 +167,7 @@ impl FlowTable {
             }
         }
         if let Some((cell, old, _)) = victim {
-            let _lost_to_another_writer = cell.cmpxchg(old, new, Relaxed);
+            let _lost_to_another_writer = cell.cmpxchg(old, new.into_bits(), Relaxed);
         }
     }
 }
