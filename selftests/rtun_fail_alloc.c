@@ -11,10 +11,12 @@
  * a failed allocation. And not failed: what the kernel's checkers allocate for
  * themselves, which would be as much again, and end their checks.
  */
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mount.h>
@@ -43,6 +45,7 @@
 #define DRIVERS		40	/* more than a driver's own of TUNSETIFF */
 #define ERRNOS		3
 #define LEN		64
+#define KEPT		64	/* packet headers that a CPU keeps for the next ones */
 
 #define SELF	FIXTURE_DATA(fail)
 #define VARIANT	FIXTURE_VARIANT(fail)
@@ -58,6 +61,7 @@ FIXTURE(fail)
 {
 	int fd[2], index, sock, control, epoll, prog;
 	int extra;		/* a descriptor that a call has made */
+	int written;		/* packets, by a call */
 	struct state before, after;
 	struct rtnl_link_stats64 stats;
 };
@@ -133,11 +137,17 @@ static int call_poll(SELF *self, int flags)
 	return wait_events(self->fd[0], POLLIN | POLLOUT, 0);
 }
 
+/* More packets than the CPU has headers for, which a socket keeps. */
 static int call_write(SELF *self, int flags)
 {
-	uint8_t packet[LEN] = { 0x45 };
+	const struct ethhdr packet[4] = { { .h_proto = htons(ETH_P_802_EX1) } };
+	int ret;
 
-	return write_ret(self->fd[0], packet, sizeof(packet));
+	do {
+		self->written++;
+		ret = write_ret(self->fd[0], packet, sizeof(packet));
+	} while (ret > 0 && self->written <= KEPT);
+	return ret;
 }
 
 /* More than a page: the buffer is put together from several. */
@@ -145,6 +155,7 @@ static int call_write_large(SELF *self, int flags)
 {
 	static uint8_t packet[30000] = { 0x45 };
 
+	self->written = 1;
 	return write_ret(self->fd[0], packet, sizeof(packet));
 }
 
@@ -222,8 +233,11 @@ static int call_packed_write(SELF *self, int flags)
 static int call_send_more(SELF *self, int flags)
 {
 	uint8_t packet[LEN] = { 0x45 };
-	int ret = send(self->extra, packet, sizeof(packet),
-		       MSG_MORE | MSG_DONTWAIT);
+	int ret;
+
+	self->written = 1;
+	ret = send(self->extra, packet, sizeof(packet),
+		   MSG_MORE | MSG_DONTWAIT);
 
 	return ret < 0 ? -errno : ret;
 }
@@ -305,6 +319,13 @@ static int prepare_sock(SELF *self)
 	return self->sock;
 }
 
+/* It is the only one that gets what is written, and so gets no copy. */
+static int prepare_keeper(SELF *self)
+{
+	self->sock = packet_socket(self->index, ETH_P_802_EX1);
+	return self->sock;
+}
+
 static int prepare_packet(SELF *self)
 {
 	int err = prepare_sock(self);
@@ -348,7 +369,7 @@ static int64_t received(const struct rtnl_link_stats64 *stats)
 	return stats->rx_packets + stats->rx_dropped;
 }
 
-/* A packet that was written is counted: as received, or as dropped. */
+/* Each packet that was written is counted: as received, or as dropped. */
 static int check_written(SELF *self, int ret)
 {
 	struct link_info info;
@@ -356,7 +377,8 @@ static int check_written(SELF *self, int ret)
 
 	if (err)
 		return err;
-	return received(&info.stats) - received(&self->stats) == 1 ? 0 : -EIO;
+	return received(&info.stats) - received(&self->stats) == self->written ?
+	       0 : -EIO;
 }
 
 /*
@@ -496,6 +518,7 @@ static int begin(SELF *self, const VARIANT *variant)
 	self->epoll = -1;
 	self->extra = -1;
 	self->index = 0;
+	self->written = 0;
 	err = link_delete_kind(tun_kind());
 	if (!err)
 		err = tun_attach_all("ours", variant->flags, self->fd,
@@ -795,9 +818,10 @@ FIXTURE_VARIANT_ADD(fail, link_type)
 
 FIXTURE_VARIANT_ADD(fail, write)
 {
-	.flags = TUN_NOPI,
+	.flags = TAP_NOPI,
 	.queues = 1,
 	.up = true,
+	.prepare = prepare_keeper,
 	.call = call_write,
 	.check = check_written,
 	.errnos = { ENOMEM, ENOBUFS },
@@ -970,16 +994,22 @@ TEST_F_TIMEOUT(fail, each_allocation, 900)
 
 /*
  * Most attempts end with a device that is deleted, and the more queues it could
- * have, the longer that takes: two are enough.
+ * have, the longer that takes: two are enough. On one CPU: each keeps headers
+ * of packets for the next ones.
  */
 int main(int argc, char **argv)
 {
+	cpu_set_t one;
 	int ret;
 
 	if (access(FAIL_NTH, F_OK))
 		ksft_exit_skip("only the debug kernel lets allocations fail\n");
 	if (kmod_unload() || kmod_load_with("max_queues=2"))
 		ksft_exit_fail_msg("the module can not be loaded anew\n");
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	if (sched_setaffinity(0, sizeof(one), &one))
+		ksft_exit_fail_perror("sched_setaffinity");
 	ret = test_harness_run(argc, argv);
 	/* The other tests want it as it was. */
 	if (kmod_unload_when_idle() || kmod_load())
