@@ -14,6 +14,7 @@ use std::process::Command;
 use anyhow::ensure;
 use anyhow::Context;
 use anyhow::Result;
+use serde::Deserialize;
 
 use crate::setup::Hold;
 use crate::setup::Setup;
@@ -31,6 +32,12 @@ pub struct Device {
     setup: Setup,
     /// The queues, in the order in which they were attached.
     pub queues: Vec<File>,
+}
+
+/// What is read of a queueing discipline.
+#[derive(Deserialize)]
+struct Qdisc {
+    drops: u64,
 }
 
 impl Device {
@@ -139,6 +146,21 @@ impl Device {
     /// If `tc` fails.
     pub fn set_qdisc(&self, kind: &str) -> Result<()> {
         tool("tc", &["qdisc", "replace", "dev", &self.name, "root", kind])
+    }
+
+    /// Packets that the queueing disciplines have dropped.
+    ///
+    /// # Errors
+    ///
+    /// If `tc` fails or does not answer as expected.
+    pub fn qdisc_drops(&self) -> Result<u64> {
+        let answer = Command::new("tc")
+            .args(["-s", "-j", "qdisc", "show", "dev", &self.name])
+            .output()?;
+        ensure!(answer.status.success(), "tc qdisc show failed");
+        let qdiscs: Vec<Qdisc> = serde_json::from_slice(&answer.stdout)?;
+
+        Ok(qdiscs.iter().map(|qdisc| qdisc.drops).sum())
     }
 
     /// The interface's number.
