@@ -12,14 +12,11 @@
  * themselves, which would be as much again, and end their checks.
  */
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -30,17 +27,13 @@
 
 #include "batch.h"
 #include "bpf.h"
+#include "fail_nth.h"
 #include "kmod.h"
 #include "qstats.h"
 #include "rtnl.h"
 #include "tun_test.h"
 #include "harness.h"
 
-#define FAIL_NTH	"/proc/thread-self/fail-nth"
-#define DEBUGFS		"/sys/kernel/debug"
-#define FAILSLAB	DEBUGFS "/failslab"
-#define FAIL_PAGE	DEBUGFS "/fail_page_alloc"
-#define CACHES		"/sys/kernel/slab"
 #define LIMIT		3000	/* allocations of a call */
 #define DRIVERS		40	/* more than a driver's own of TUNSETIFF */
 #define ERRNOS		3
@@ -534,53 +527,17 @@ static int begin(SELF *self, const VARIANT *variant)
 	return err < 0 ? err : 0;
 }
 
-/*
- * One call, whose nth allocation fails. In a thread of its own: that has none
- * of the pages that a task keeps for the next packet.
- */
+/* What fail_nth_call() does. */
 struct attempt {
 	SELF *self;
 	const VARIANT *variant;
-	int nth, ret;
-	bool failed;		/* an allocation did */
-	int err;
 };
 
-static void *attempt_main(void *arg)
+static int attempt_call(void *arg)
 {
 	struct attempt *attempt = arg;
-	int fd = open(FAIL_NTH, O_RDWR | O_CLOEXEC);
-	char nth[16], left[16] = "";
-	ssize_t len = snprintf(nth, sizeof(nth), "%d", attempt->nth);
 
-	if (fd < 0 || pwrite(fd, nth, len, 0) != len) {
-		attempt->err = -errno;
-		return NULL;
-	}
-	attempt->ret = attempt->variant->call(attempt->self,
-					      attempt->variant->flags);
-	len = pread(fd, left, sizeof(left) - 1, 0);
-	if (len <= 0 || pwrite(fd, "0", 1, 0) != 1)
-		attempt->err = -EIO;
-	attempt->failed = !atoi(left);
-	close(fd);
-	return NULL;
-}
-
-static int attempt(SELF *self, const VARIANT *variant, int nth,
-		   struct attempt *attempt)
-{
-	pthread_t thread;
-	int err;
-
-	memset(attempt, 0, sizeof(*attempt));
-	attempt->self = self;
-	attempt->variant = variant;
-	attempt->nth = nth;
-	err = -pthread_create(&thread, NULL, attempt_main, attempt);
-	if (!err)
-		pthread_join(thread, NULL);
-	return err ? err : attempt->err;
+	return attempt->variant->call(attempt->self, attempt->variant->flags);
 }
 
 static bool may_say(const VARIANT *variant, int ret)
@@ -594,64 +551,10 @@ static bool may_say(const VARIANT *variant, int ret)
 	return false;
 }
 
-/* Marks all caches but the checkers' as those whose allocations can fail. */
-static int mark_caches(void)
-{
-	char path[sizeof(CACHES) + 300];
-	struct dirent *entry;
-	DIR *dir = opendir(CACHES);
-
-	if (!dir)
-		return -errno;
-	while ((entry = readdir(dir))) {
-		const char *name = entry->d_name;
-
-		if (name[0] == '.' || !strncmp(name, "kmemleak", 8) ||
-		    !strncmp(name, "debug_objects", 13))
-			continue;
-		snprintf(path, sizeof(path), CACHES "/%s/failslab", name);
-		/* Not one that is merged with others. */
-		write_file(path, "1");
-	}
-	closedir(dir);
-	return 0;
-}
-
-/* Allocations that wait, and those of single pages, are to fail too; quietly. */
-static int fail_all_kinds(void)
-{
-	static const struct {
-		const char *file, *value;
-	} set[] = {
-		{ FAILSLAB "/ignore-gfp-wait", "N" },
-		{ FAILSLAB "/verbose", "0" },
-		{ FAIL_PAGE "/ignore-gfp-wait", "N" },
-		{ FAIL_PAGE "/ignore-gfp-highmem", "N" },
-		{ FAIL_PAGE "/min-order", "0" },
-		{ FAIL_PAGE "/verbose", "0" },
-		/* Last: it says that all this is done. */
-		{ FAILSLAB "/cache-filter", "Y" },
-	};
-	char done[8];
-	size_t i;
-	int err;
-
-	if (unshare(CLONE_NEWNS) ||
-	    mount("debugfs", DEBUGFS, "debugfs", 0, NULL))
-		return -errno;
-	err = read_file(FAILSLAB "/cache-filter", done, sizeof(done));
-	if (err < 0 || done[0] == 'Y')
-		return err < 0 ? err : 0;
-	err = mark_caches();
-	for (i = 0; !err && i < ARRAY_SIZE(set); i++)
-		err = write_file(set[i].file, set[i].value);
-	return err;
-}
-
 FIXTURE_SETUP(fail)
 {
 	ASSERT_EQ(0, ns_enter());
-	ASSERT_EQ(0, fail_all_kinds());
+	ASSERT_EQ(0, fail_nth_all_kinds());
 	self->fd[0] = -1;
 	self->fd[1] = -1;
 	self->sock = -1;
@@ -958,7 +861,8 @@ FIXTURE_VARIANT_ADD(fail, backpressure_flag)
 TEST_F_TIMEOUT(fail, each_allocation, 900)
 {
 	int n, refused = 0, hidden = 0, most = variant->most ?: LIMIT;
-	struct attempt one = { .failed = true };
+	struct attempt attempt = { .self = self, .variant = variant };
+	struct fail_nth one = { .failed = true };
 
 	/* What the call does when nothing fails. */
 	ASSERT_EQ(0, begin(self, variant));
@@ -968,8 +872,8 @@ TEST_F_TIMEOUT(fail, each_allocation, 900)
 	ASSERT_EQ(0, begin(self, variant));
 	for (n = 1; one.failed; n++) {
 		ASSERT_TRUE(state_is(_metadata, self, &self->before));
-		ASSERT_EQ(0, attempt(self, variant, n <= most ? n : LIMIT,
-				     &one));
+		ASSERT_EQ(0, fail_nth_call(&one, n <= most ? n : LIMIT,
+					   attempt_call, &attempt));
 		EXPECT_TRUE(may_say(variant, one.ret))
 			TH_LOG("allocation %d: %d", n, one.ret);
 		if (variant->check)
@@ -1002,7 +906,7 @@ int main(int argc, char **argv)
 	cpu_set_t one;
 	int ret;
 
-	if (access(FAIL_NTH, F_OK))
+	if (!fail_nth_possible())
 		ksft_exit_skip("only the debug kernel lets allocations fail\n");
 	if (kmod_unload() || kmod_load_with("max_queues=2"))
 		ksft_exit_fail_msg("the module can not be loaded anew\n");
