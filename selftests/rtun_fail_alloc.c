@@ -136,6 +136,7 @@ static int call_write(SELF *self, int flags)
 	const struct ethhdr packet[4] = { { .h_proto = htons(ETH_P_802_EX1) } };
 	int ret;
 
+	self->written = 0;
 	do {
 		self->written++;
 		ret = write_ret(self->fd[0], packet, sizeof(packet));
@@ -511,7 +512,6 @@ static int begin(SELF *self, const VARIANT *variant)
 	self->epoll = -1;
 	self->extra = -1;
 	self->index = 0;
-	self->written = 0;
 	err = link_delete_kind(tun_kind());
 	if (!err)
 		err = tun_attach_all("ours", variant->flags, self->fd,
