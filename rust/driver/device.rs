@@ -2,19 +2,20 @@
 
 //! A TUN or TAP device.
 
+mod recipient;
+mod set_iff;
+
+pub(super) use set_iff::set_iff;
+
 use super::backpressure;
 use super::ethtool;
 use super::filled;
 use super::filter::Filters;
 use super::flags::Flags;
-use super::flags::Mode;
-use super::flags::SetIff;
 use super::headroom::Headroom;
 use super::lifecycle;
-use super::lifecycle::Seat;
 use super::offload;
 use super::queue::Queue;
-use super::refusal::Refusal;
 use super::stats::Stats;
 use super::steering::Members;
 use super::steering::Steering;
@@ -22,17 +23,13 @@ use super::sysfs;
 use super::tx;
 use super::vnet::VnetLayout;
 use crate::net::bpf::ProgSlot;
-use crate::net::cred;
 use crate::net::cred::Gid;
 use crate::net::cred::Uid;
 use crate::net::ethtool::Ops as EthtoolOps;
-use crate::net::ifreq::IfReq;
 use crate::net::module;
 use crate::net::module::ModuleRef;
-use crate::net::netdevice::Config;
 use crate::net::netdevice::Driver;
 use crate::net::netdevice::Features;
-use crate::net::netdevice::Found;
 use crate::net::netdevice::NetDevice;
 use crate::net::netdevice::RxStats;
 use crate::net::netdevice::TxStats;
@@ -183,82 +180,6 @@ impl Device {
         self.members.get(usize::from(member))?.load(rcu)
     }
 
-    /// The queue that gets the packets of flow `hash()` with this lane: that of the lane or, while
-    /// it is away, an heir. It may be leaving.
-    #[inline]
-    pub(super) fn recipient<'a>(
-        &self,
-        lane: u16,
-        hash: impl FnOnce() -> u32,
-        rcu: &'a rcu::Guard,
-    ) -> Option<&'a Queue> {
-        let queue = self.queue(lane, rcu);
-        match &self.steering {
-            Some(steering) if !queue.is_some_and(|queue| queue.is_active()) => {
-                self.queue(u16::from(steering.heir(hash())), rcu)
-            }
-            _ => queue,
-        }
-    }
-
-    /// Whether `queue`, found to be the recipient a moment ago, still is. Asked under the producer
-    /// lock of its ring: no flow leaves it but under that lock.
-    #[inline]
-    pub(super) fn is_recipient(
-        &self,
-        queue: &Queue,
-        lane: u16,
-        hash: impl FnOnce() -> u32,
-        rcu: &rcu::Guard,
-    ) -> bool {
-        if !queue.is_active() {
-            return false;
-        }
-        let Some(steering) = &self.steering else {
-            return true;
-        };
-        let member = queue.member();
-        if u16::from(member) == lane {
-            return self.is_settled(steering) || u16::from(steering.lane(hash())) == lane;
-        }
-        let hash = hash();
-        !self.is_attended(lane, rcu)
-            && steering.heir(hash) == member
-            && (self.is_settled(steering) || u16::from(steering.lane(hash)) == lane)
-    }
-
-    /// Whether the tables say what a flow's lane is, and may have changed just now.
-    #[inline]
-    fn is_settled(&self, steering: &Steering) -> bool {
-        steering.is_settled() || self.steering_program.is_set()
-    }
-
-    /// The lane that the steering program chooses: a number among the active queues, in the order
-    /// of their members. The first if there is no program any more.
-    fn chosen_lane(&self, skb: &SkBuffRef) -> u16 {
-        let rcu = rcu::Guard::new();
-        // As a queue number has it: the upper half is of no matter.
-        let choice = self.steering_program.run(skb, &rcu).unwrap_or(0) & 0xffff;
-        let Some(nth) = choice.checked_rem(self.active()) else {
-            return 0;
-        };
-        let attended = (0..self.max_members()).filter(|lane| self.is_attended(*lane, &rcu));
-        attended.into_iter().nth(nth as usize).unwrap_or(0)
-    }
-
-    /// The lane of flow `hash()`, which was `lane` a moment ago.
-    pub(super) fn lane(&self, lane: u16, hash: impl FnOnce() -> u32) -> u16 {
-        match &self.steering {
-            Some(steering) if !self.is_settled(steering) => u16::from(steering.lane(hash())),
-            _ => lane,
-        }
-    }
-
-    /// Whether the queue of a lane is active.
-    pub(super) fn is_attended(&self, lane: u16, rcu: &rcu::Guard) -> bool {
-        self.queue(lane, rcu).is_some_and(|queue| queue.is_active())
-    }
-
     /// How many members the device can have.
     pub(super) fn max_members(&self) -> u16 {
         self.members.len() as u16
@@ -370,119 +291,6 @@ impl Device {
         let matches = owner.is_none_or(Uid::is_current) && group.is_none_or(Gid::has_current);
         (named && matches) || net.capable_net_admin()
     }
-}
-
-/// TUNSETIFF: binds a queue to the device of a name, which is made if there is none. Puts the
-/// device's name into the request.
-///
-/// # Errors
-///
-/// `EEXIST` if the queue is bound; `EINVAL` for flags that this driver has not, for no mode, a
-/// mode or multi-queue setting other than the device's, or a bad name; `EBUSY` if the device must
-/// be new and is not, or has one queue and that is taken; `E2BIG` for more queues than
-/// [`max_queues`]; `EPERM`; `ENOMEM`; and what registering a device can say.
-pub(super) fn set_iff(queue: &Queue, req: &mut IfReq, rtnl: &mut Rtnl) -> Result<(), Refusal> {
-    let iff = SetIff::new(req.flags());
-    if queue.is_bound() {
-        return Err(Refusal::AlreadyBound);
-    }
-    if iff.napi_frags() {
-        if !cred::capable_net_admin() {
-            return Err(Refusal::NotFragsAdmin);
-        }
-        if !iff.napi() || iff.accepts(Mode::Tun) {
-            return Err(Refusal::FragsAlone);
-        }
-    }
-    let dev = match NetDevice::find(queue.net(), req.name(), rtnl) {
-        Found::Nothing => create(queue, iff, req.name(), rtnl)?,
-        Found::Ours(dev) => {
-            join(queue, &dev, iff, rtnl)?;
-            dev
-        }
-        Found::Foreign if iff.exclusive() => return Err(Refusal::Exists),
-        Found::Foreign => return Err(Refusal::Foreign),
-    };
-    dev.set_carrier(!iff.no_carrier());
-    req.set_name(&dev.name(rtnl));
-    Ok(())
-}
-
-/// Binds a queue to a device that exists.
-fn join(
-    queue: &Queue,
-    dev: &NetDevice<Device>,
-    iff: SetIff,
-    rtnl: &mut Rtnl,
-) -> Result<(), Refusal> {
-    if iff.exclusive() {
-        return Err(Refusal::Exists);
-    }
-    let flags = dev.flags();
-    if !iff.accepts(flags.mode()) {
-        return Err(Refusal::OtherMode);
-    }
-    if iff.multi_queue() != flags.multi_queue() {
-        return Err(Refusal::OtherMultiQueue);
-    }
-    if !dev.permits_current(dev.net(rtnl)) {
-        return Err(Refusal::NotOwner);
-    }
-    dev.security.may_open().map_err(Refusal::Security)?;
-    dev.security.attach(queue).map_err(Refusal::Security)?;
-    let seat = lifecycle::prepare(queue, dev, iff.napi(), rtnl)?;
-    if dev.active() + dev.disabled() == 0 {
-        // The first queue of a device that stayed without one says anew what it wants.
-        let new = iff.device_flags(flags.mode()).with_persist(flags.persist());
-        dev.flags.store(new.into_bits(), Relaxed);
-        backpressure::update(dev, rtnl);
-    }
-    bind(queue, dev, iff, seat, rtnl);
-    Ok(())
-}
-
-/// Binds a queue for which everything is prepared, as its TUNSETIFF wants it.
-fn bind(queue: &Queue, dev: &NetDevice<Device>, iff: SetIff, seat: Seat, rtnl: &mut Rtnl) {
-    queue.set_filtered(!iff.no_filter() && dev.filters.has_socket_filter());
-    queue.set_in_pieces(iff.napi_frags());
-    lifecycle::bind(queue, dev, seat, rtnl);
-    dev.state_change(rtnl);
-}
-
-/// Makes a device and binds its first queue.
-fn create(
-    queue: &Queue,
-    iff: SetIff,
-    name: &[u8],
-    rtnl: &mut Rtnl,
-) -> Result<ARef<NetDevice<Device>>, Refusal> {
-    if !queue.net().capable_net_admin() {
-        return Err(Refusal::NotAdmin);
-    }
-    TunSecurity::may_create().map_err(Refusal::Security)?;
-    let mode = iff.mode().ok_or(Refusal::NoMode)?;
-    let device = Device::new(iff.device_flags(mode))?;
-    let config = Config {
-        net: queue.net(),
-        name: if name.is_empty() {
-            mode.default_name()
-        } else {
-            name
-        },
-        link: mode.link(),
-        max_queues: u32::from(device.max_members()),
-        ifindex: *queue.ifindex.get(rtnl),
-        tx_queue_len: match module::param(crate::module_parameters::tx_queue_len.value()) {
-            0 => mode.default_tx_queue_len(),
-            len => len,
-        },
-    };
-    let dev = NetDevice::alloc(&config, device)?;
-    dev.security.attach(queue).map_err(Refusal::Security)?;
-    let seat = lifecycle::prepare(queue, &dev, iff.napi(), rtnl)?;
-    let dev = dev.register(rtnl).map_err(Refusal::Unregistered)?;
-    bind(queue, &dev, iff, seat, rtnl);
-    Ok(dev)
 }
 
 impl Driver for Device {

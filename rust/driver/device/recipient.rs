@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Which queue of a device gets a packet. The tables that say so are [`Steering`]'s.
+
+use super::Device;
+use crate::driver::queue::Queue;
+use crate::driver::steering::Steering;
+use crate::net::skbuff::SkBuffRef;
+use kernel::sync::rcu;
+
+impl Device {
+    /// The queue that gets the packets of flow `hash()` with this lane: that of the lane or, while
+    /// it is away, an heir. It may be leaving.
+    #[inline]
+    pub(in crate::driver) fn recipient<'a>(
+        &self,
+        lane: u16,
+        hash: impl FnOnce() -> u32,
+        rcu: &'a rcu::Guard,
+    ) -> Option<&'a Queue> {
+        let queue = self.queue(lane, rcu);
+        match &self.steering {
+            Some(steering) if !queue.is_some_and(|queue| queue.is_active()) => {
+                self.queue(u16::from(steering.heir(hash())), rcu)
+            }
+            _ => queue,
+        }
+    }
+
+    /// Whether `queue`, found to be the recipient a moment ago, still is. Asked under the producer
+    /// lock of its ring: no flow leaves it but under that lock.
+    #[inline]
+    pub(in crate::driver) fn is_recipient(
+        &self,
+        queue: &Queue,
+        lane: u16,
+        hash: impl FnOnce() -> u32,
+        rcu: &rcu::Guard,
+    ) -> bool {
+        if !queue.is_active() {
+            return false;
+        }
+        let Some(steering) = &self.steering else {
+            return true;
+        };
+        let member = queue.member();
+        if u16::from(member) == lane {
+            return self.is_settled(steering) || u16::from(steering.lane(hash())) == lane;
+        }
+        let hash = hash();
+        !self.is_attended(lane, rcu)
+            && steering.heir(hash) == member
+            && (self.is_settled(steering) || u16::from(steering.lane(hash)) == lane)
+    }
+
+    /// Whether the tables say what a flow's lane is, and may have changed just now.
+    #[inline]
+    fn is_settled(&self, steering: &Steering) -> bool {
+        steering.is_settled() || self.steering_program.is_set()
+    }
+
+    /// The lane that the steering program chooses: a number among the active queues, in the order
+    /// of their members. The first if there is no program any more.
+    pub(super) fn chosen_lane(&self, skb: &SkBuffRef) -> u16 {
+        let rcu = rcu::Guard::new();
+        // As a queue number has it: the upper half is of no matter.
+        let choice = self.steering_program.run(skb, &rcu).unwrap_or(0) & 0xffff;
+        let Some(nth) = choice.checked_rem(self.active()) else {
+            return 0;
+        };
+        let attended = (0..self.max_members()).filter(|lane| self.is_attended(*lane, &rcu));
+        attended.into_iter().nth(nth as usize).unwrap_or(0)
+    }
+
+    /// The lane of flow `hash()`, which was `lane` a moment ago.
+    pub(in crate::driver) fn lane(&self, lane: u16, hash: impl FnOnce() -> u32) -> u16 {
+        match &self.steering {
+            Some(steering) if !self.is_settled(steering) => u16::from(steering.lane(hash())),
+            _ => lane,
+        }
+    }
+
+    /// Whether the queue of a lane is active.
+    pub(in crate::driver) fn is_attended(&self, lane: u16, rcu: &rcu::Guard) -> bool {
+        self.queue(lane, rcu).is_some_and(|queue| queue.is_active())
+    }
+}
