@@ -38,7 +38,7 @@
 #define DRIVERS		40	/* more than a driver's own of TUNSETIFF */
 #define ERRNOS		3
 #define LEN		64
-#define KEPT		64	/* packet headers that a CPU keeps for the next ones */
+#define KEPT		128	/* packet headers that a CPU keeps for the next ones */
 
 #define SELF	FIXTURE_DATA(fail)
 #define VARIANT	FIXTURE_VARIANT(fail)
