@@ -154,6 +154,14 @@ static void odd_name(struct fuzz_thread *t, char name[IFNAMSIZ])
 		packet_fill(name, IFNAMSIZ, fuzz_random(t));
 }
 
+static bool name_is_good(const char *name)
+{
+	size_t len = strnlen(name, IFNAMSIZ);
+
+	return len && len < IFNAMSIZ && !memchr(name, '/', len) &&
+	       !memchr(name, '%', len);
+}
+
 static size_t fill_iff(struct fuzz_thread *t, void *object)
 {
 	static const unsigned short more[] = {
@@ -175,18 +183,10 @@ static size_t fill_iff(struct fuzz_thread *t, void *object)
 	if (fuzz_one_in(t, 16))
 		flags = fuzz_one_in(t, 2) ? fuzz_random(t) : fuzz_edge(t);
 	ifr->ifr_flags = flags;
-	/* Only root's devices may be attached to, and none made. */
-	if (t->role == ROLE_NOBODY && strncmp(ifr->ifr_name, "fuzz", 4))
+	/* Others' devices may be attached to, and none made. */
+	if (t->role == ROLE_NOBODY && !name_is_good(ifr->ifr_name))
 		t->expect = EXPECT_ERROR;
 	return sizeof(*ifr);
-}
-
-static bool name_is_good(const char *name)
-{
-	size_t len = strnlen(name, IFNAMSIZ);
-
-	return len && len < IFNAMSIZ && !memchr(name, '/', len) &&
-	       !memchr(name, '%', len);
 }
 
 static bool check_setiff(struct fuzz_thread *t, const void *object)
