@@ -138,12 +138,15 @@ static long run_unknown(struct fuzz_thread *t, const struct fuzz_row *row)
 				   tun_ioctl(fd, cmd, arg);
 }
 
-/* Names that nobody uses, or nobody can. */
+/*
+ * Names that nobody uses, or nobody can. No digit behind %d: the stack takes
+ * the first such name to be free when it is not, and warns.
+ */
 static void odd_name(struct fuzz_thread *t, char name[IFNAMSIZ])
 {
 	static const char odd[][IFNAMSIZ] = {
 		"", "fz%d", "lo", "a/b", ".", "..", "a b", "%d%d", "fz%s",
-		"all", "default", "fuzz0%d", "abcdefghijklmno", "fz%d0",
+		"all", "default", "fuzz0%d", "abcdefghijklmno", "fz%dz",
 		"abcdefghijklm%d",
 	};
 	unsigned int n = fuzz_pick(t, sizeof(odd) / sizeof(*odd) + 2);
