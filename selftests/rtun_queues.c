@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What rtun promises of a queue that goes: nothing is lost unseen. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -113,6 +114,31 @@ TEST_F(moving, in_order_after_a_pause)
 	}
 	ASSERT_EQ(PACKETS + 10, flows_collect(flows, PACKETS + 10));
 	EXPECT_EQ(PACKETS + 10, flows->got[0]);
+	EXPECT_TRUE(flows->in_order);
+}
+
+/* A ring that is never empty, but is read, keeps the flow: some of it waits there. */
+TEST_F(moving, in_order_from_a_ring_never_empty)
+{
+	struct flows *flows = &self->flows;
+	int64_t start = now_ms();
+	uint8_t packet[2048];
+	uint32_t number;
+	ssize_t len;
+	int n;
+
+	ASSERT_EQ(0, fill(flows, 0, flow_nth(1), PACKETS));
+	for (n = 0; now_ms() - start < 2000; n++) {
+		ASSERT_EQ(0, flows_write(flows, 1, flow_nth(1)));
+		ASSERT_EQ(0, flows_send(flows, flow_nth(1), PACKETS + n));
+		len = read_ret(flows->fd[0], packet, sizeof(packet));
+		ASSERT_LT(sizeof(number), len);
+		memcpy(&number, packet + len - sizeof(number), sizeof(number));
+		ASSERT_EQ(n, ntohl(number));
+		pause_ms(10);
+	}
+	ASSERT_EQ(PACKETS, flows_collect(flows, PACKETS));
+	EXPECT_EQ(PACKETS, flows->got[0]);
 	EXPECT_TRUE(flows->in_order);
 }
 

@@ -8,6 +8,7 @@ use super::device::Device;
 use super::flags::Flags;
 use super::headroom::Headroom;
 use super::identity;
+use super::progress::Progress;
 use super::stats::QueueStats;
 use super::vnet::VnetLayout;
 use crate::net::error::ebadfd;
@@ -148,6 +149,8 @@ pub(crate) struct QueueData {
     member: Atomic<u32>,
     /// The lanes that are held back while the ring is full.
     pub(super) backpressure: Backpressure,
+    /// Of the ring's reader, for flows that would leave.
+    pub(super) progress: Progress,
     /// The index that the next device of this file is to have, or 0.
     pub(super) ifindex: RtnlCell<i32>,
 }
@@ -171,6 +174,7 @@ impl QueueData {
             framing: Atomic::<u32>::new(Framing::Single.into_bits()),
             member: Atomic::<u32>::new(0),
             backpressure: Backpressure::new(),
+            progress: Progress::new(),
             ifindex: RtnlCell::new(0),
         }
     }

@@ -383,11 +383,14 @@ fn learn(skb: &SkBuff, queue: &Queue, user: &User<'_>) {
     }
 }
 
-/// Whether the next packet of flow `hash` may come by `queue`, without overtaking one that waits
-/// where its lane leads to now.
+/// Whether the next packet of flow `hash` may come by `queue`: it overtakes none that waits where
+/// its lane leads to now, as for RFS, or none that anybody will read.
 #[cold]
 fn may_leave(dev: &NetDevice<Device>, lane: u8, hash: u32, queue: &Queue) -> bool {
     let rcu = rcu::Guard::new();
-    dev.recipient(u16::from(lane), || hash, &rcu)
-        .is_none_or(|now| now.member() == queue.member() || now.ring().is_empty())
+    let Some(now) = dev.recipient(u16::from(lane), || hash, &rcu) else {
+        return true;
+    };
+    let ring = now.ring();
+    now.member() == queue.member() || ring.is_empty() || now.progress.has_ended(ring.place())
 }

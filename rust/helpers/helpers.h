@@ -119,6 +119,7 @@ bool rtun___ptr_ring_down_to(const struct ptr_ring *r, unsigned int n);
 void *rtun___ptr_ring_peek(struct ptr_ring *r);
 void rtun___ptr_ring_discard_one(struct ptr_ring *r);
 bool rtun_ptr_ring_empty(struct ptr_ring *r);
+unsigned int rtun_ptr_ring_place(const struct ptr_ring *r);
 
 /* sched.c */
 bool rtun_signal_pending(void);

@@ -138,3 +138,8 @@ bool rtun_ptr_ring_empty(struct ptr_ring *r)
 {
 	return ptr_ring_empty(r);
 }
+
+unsigned int rtun_ptr_ring_place(const struct ptr_ring *r)
+{
+	return READ_ONCE(r->consumer_head);
+}

@@ -143,6 +143,12 @@ impl<T: RingEntry> PtrRing<T> {
         unsafe { bindings::rtun_ptr_ring_empty(self.as_raw()) }
     }
 
+    /// Where the next entry is to be taken, a moment ago. Any context.
+    pub(crate) fn place(&self) -> u32 {
+        // SAFETY: The ring is initialised; it is a word that changes under the reader.
+        unsafe { bindings::rtun_ptr_ring_place(self.as_raw()) }
+    }
+
     /// For code that C calls with the consumer lock held.
     ///
     /// # Safety
