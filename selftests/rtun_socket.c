@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -24,6 +26,7 @@
 #define MANY	64
 #define LEN	200
 #define ROOM	1000
+#define ACCEPTS	2000
 #define SELF	FIXTURE_DATA(socket)
 
 static const uint8_t peer_mac[6] = { 2, 0, 0, 0, 0, 2 };
@@ -37,6 +40,8 @@ FIXTURE(socket)
 	uint8_t out[MANY][ROOM], in[MANY][ROOM];
 	struct mmsghdr msg[MANY];
 	struct iovec iov[MANY];
+	atomic_int other;
+	atomic_bool stop;
 };
 
 FIXTURE_VARIANT(socket)
@@ -383,6 +388,42 @@ TEST_F(socket, what_it_is_not)
 	EXPECT_EQ(-EOPNOTSUPP, recv_ret(self->sock, buf, LEN, MSG_OOB));
 	EXPECT_EQ(-EAGAIN, recv_ret(self->sock, buf, LEN, MSG_ERRQUEUE));
 	EXPECT_EQ(-EINVAL, open_socket(self->fd, O_APPEND));
+}
+
+/* Has refused connections made on a descriptor that comes and goes. */
+static void *accept_main(void *arg)
+{
+	SELF *self = arg;
+
+	while (!atomic_load(&self->stop)) {
+		int ret = accept(atomic_load(&self->other), NULL, NULL);
+
+		if (ret >= 0 || (errno != EOPNOTSUPP && errno != EBADF))
+			return "accept()";
+	}
+	return NULL;
+}
+
+/* The socket that accept() makes, and throws away, may be the last to go. */
+TEST_F(socket, accept_while_it_is_closed)
+{
+	pthread_t thread;
+	void *wrong;
+	int n;
+
+	atomic_init(&self->stop, false);
+	atomic_init(&self->other, open_socket(self->fd, O_CLOEXEC));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, accept_main, self));
+	for (n = 0; n < ACCEPTS; n++) {
+		int sock = open_socket(self->fd, O_CLOEXEC);
+
+		ASSERT_LE(0, sock);
+		EXPECT_EQ(0, close(atomic_exchange(&self->other, sock)));
+	}
+	atomic_store(&self->stop, true);
+	ASSERT_EQ(0, pthread_join(thread, &wrong));
+	EXPECT_EQ(NULL, wrong);
+	EXPECT_EQ(0, close(self->other));
 }
 
 /* Control data is a program's, whatever it looks like to the kernel's users. */

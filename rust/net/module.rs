@@ -8,7 +8,7 @@ use crate::bindings;
 use core::borrow::Borrow;
 
 /// The module, as `owner` in a C structure.
-pub(super) fn this_module() -> *mut bindings::module {
+pub(super) const fn this_module() -> *mut bindings::module {
     extern "C" {
         // Its type does not matter: only its address is used.
         static __this_module: [u8; 0];

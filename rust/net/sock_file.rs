@@ -22,6 +22,7 @@ use crate::net::module::this_module;
 use crate::net::poll::Events;
 use crate::net::sock;
 use crate::net::sock::RingSock;
+use core::mem::MaybeUninit;
 use core::ptr;
 use core::ptr::NonNull;
 use kernel::error::to_result;
@@ -88,8 +89,6 @@ struct End<T: SockFile> {
     /// Whether the queue was told that this one wants to know when packets came. Changed with the
     /// socket locked.
     wants_times: Atomic<bool>,
-    // It names the module, whose address is no constant.
-    ops: KBox<bindings::proto_ops>,
 }
 
 /// Opens a socket for `queue`, with `O_CLOEXEC` and `O_NONBLOCK` of `flags`. Says its descriptor.
@@ -99,7 +98,6 @@ struct End<T: SockFile> {
 ///
 /// `ENOMEM`, `ENFILE`, or `EMFILE`.
 pub(crate) fn open<T: SockFile>(queue: &RingSock<T>, flags: u32) -> Result<c_int> {
-    let ops = KBox::new(End::<T>::table(), GFP_KERNEL)?;
     let proto: &'static bindings::proto = const { &End::<T>::PROTO };
     // SAFETY: Process context.
     let sock = NonNull::new(unsafe { bindings::sock_alloc() })
@@ -133,8 +131,7 @@ pub(crate) fn open<T: SockFile>(queue: &RingSock<T>, flags: u32) -> Result<c_int
         (*sk.as_ptr()).sk_error_report = Some(End::<T>::error_report);
         (&raw mut (*end).queue).write(queue.into());
         (&raw mut (*end).wants_times).write(Atomic::<bool>::new(false));
-        (*sock).ops = &raw const *ops;
-        (&raw mut (*end).ops).write(ops);
+        (*sock).ops = const { &End::<T>::OPS };
         bindings::__module_get(this_module());
         bindings::rtun_sock_install(sock, flags as c_int)
     };
@@ -145,7 +142,11 @@ pub(crate) fn open<T: SockFile>(queue: &RingSock<T>, flags: u32) -> Result<c_int
 impl<T: SockFile> End<T> {
     const PROTO: bindings::proto = sock::proto(size_of::<Self>(), c"rtun");
 
-    fn table() -> bindings::proto_ops {
+    // As long as the module: the socket that accept() makes has the table, too, and may be released
+    // after the one that it was called for.
+    const OPS: bindings::proto_ops = {
+        // SAFETY: All-zero is a table without operations.
+        let none: bindings::proto_ops = unsafe { MaybeUninit::zeroed().assume_init() };
         bindings::proto_ops {
             family: bindings::AF_UNSPEC as c_int,
             owner: this_module(),
@@ -166,9 +167,9 @@ impl<T: SockFile> End<T> {
             sendmsg: Some(Self::sendmsg),
             recvmsg: Some(Self::recvmsg),
             mmap: Some(bindings::sock_no_mmap),
-            ..Default::default()
+            ..none
         }
-    }
+    };
 
     /// The light socket of a socket.
     ///
@@ -213,13 +214,11 @@ impl<T: SockFile> End<T> {
                 return 0;
             }
             let queue = ptr::read(&raw const (*end).queue);
-            let ops = ptr::read(&raw const (*end).ops);
             if (*end).wants_times.load(Relaxed) {
                 T::want_times(&queue, false);
             }
             bindings::rtun_sock_orphan_put(sock);
             T::closed(queue);
-            drop(ops);
         }
         0
     }
