@@ -31,7 +31,8 @@ answers()
 		out=$(on left ping -q -c 3 -i 0.05 -w "$patience" -s "$size" \
 			"${addr4[right]}" 2>&1) || complain "$size bytes: $out" || return
 	done
-	out=$(on left ping -q -A -l 20 -c 500 -w "$patience" "${addr4[right]}" 2>&1) ||
+	# With -w it would go on sending until 500 are answered, and lose the last.
+	out=$(on left timeout "$patience" ping -q -A -l 20 -c 500 "${addr4[right]}" 2>&1) ||
 		complain "$out" || return
 	[[ $out == *" 0% packet loss"* ]] || complain "$out" || return
 	stop pong && gone left "$dev"
