@@ -149,7 +149,6 @@ static int call_write_large(SELF *self, int flags)
 {
 	static uint8_t packet[30000] = { 0x45 };
 
-	self->written = 1;
 	return write_ret(self->fd[0], packet, sizeof(packet));
 }
 
@@ -227,11 +226,8 @@ static int call_packed_write(SELF *self, int flags)
 static int call_send_more(SELF *self, int flags)
 {
 	uint8_t packet[LEN] = { 0x45 };
-	int ret;
-
-	self->written = 1;
-	ret = send(self->extra, packet, sizeof(packet),
-		   MSG_MORE | MSG_DONTWAIT);
+	int ret = send(self->extra, packet, sizeof(packet),
+		       MSG_MORE | MSG_DONTWAIT);
 
 	return ret < 0 ? -errno : ret;
 }
@@ -537,6 +533,8 @@ static int attempt_call(void *arg)
 {
 	struct attempt *attempt = arg;
 
+	/* Most calls that write, write one. */
+	attempt->self->written = 1;
 	return attempt->variant->call(attempt->self, attempt->variant->flags);
 }
 

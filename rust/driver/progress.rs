@@ -43,8 +43,11 @@ impl Progress {
         let new = u64::from(place) << 32
             | u64::from(since.into_bits()) << 16
             | u64::from(now.into_bits());
-        // What another sees at the same time is as good.
-        self.0.store(new, Relaxed);
+        // What another sees at the same time is as good. An unchanged word is not written: its line
+        // stays shared.
+        if new != bits {
+            self.0.store(new, Relaxed);
+        }
         since.age(now) > PATIENCE
     }
 }
