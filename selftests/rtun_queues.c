@@ -117,29 +117,125 @@ TEST_F(moving, in_order_after_a_pause)
 	EXPECT_TRUE(flows->in_order);
 }
 
+static int read_number(struct flows *flows, int queue, uint32_t *number)
+{
+	uint8_t packet[2048];
+	ssize_t len = read_ret(flows->fd[queue], packet, sizeof(packet));
+
+	if (len < (ssize_t)sizeof(*number))
+		return len < 0 ? len : -EMSGSIZE;
+	memcpy(number, packet + len - sizeof(*number), sizeof(*number));
+	*number = ntohl(*number);
+	return 0;
+}
+
 /* A ring that is never empty, but is read, keeps the flow: some of it waits there. */
 TEST_F(moving, in_order_from_a_ring_never_empty)
 {
 	struct flows *flows = &self->flows;
 	int64_t start = now_ms();
-	uint8_t packet[2048];
 	uint32_t number;
-	ssize_t len;
 	int n;
 
 	ASSERT_EQ(0, fill(flows, 0, flow_nth(1), PACKETS));
 	for (n = 0; now_ms() - start < 2000; n++) {
 		ASSERT_EQ(0, flows_write(flows, 1, flow_nth(1)));
 		ASSERT_EQ(0, flows_send(flows, flow_nth(1), PACKETS + n));
-		len = read_ret(flows->fd[0], packet, sizeof(packet));
-		ASSERT_LT(sizeof(number), len);
-		memcpy(&number, packet + len - sizeof(number), sizeof(number));
-		ASSERT_EQ(n, ntohl(number));
+		ASSERT_EQ(0, read_number(flows, 0, &number));
+		ASSERT_EQ(n, number);
 		pause_ms(10);
 	}
 	ASSERT_EQ(PACKETS, flows_collect(flows, PACKETS));
 	EXPECT_EQ(PACKETS, flows->got[0]);
 	EXPECT_TRUE(flows->in_order);
+}
+
+/* What its reader has in hand waits, too: nothing else says that it was passed on. */
+TEST_F(moving, in_order_with_one_in_hand)
+{
+	struct flows *flows = &self->flows;
+	uint32_t number;
+
+	ASSERT_EQ(0, fill(flows, 0, flow_nth(1), 1));
+	ASSERT_EQ(0, read_number(flows, 0, &number));
+	ASSERT_EQ(0, flows_write(flows, 1, flow_nth(1)));
+	ASSERT_EQ(0, flows_send(flows, flow_nth(1), 1));
+	EXPECT_EQ(0, read_number(flows, 0, &number));
+	/* The reader asks for more: it has passed it on. */
+	EXPECT_EQ(-EAGAIN, read_number(flows, 0, &number));
+	ASSERT_EQ(0, flows_write(flows, 1, flow_nth(1)));
+	ASSERT_EQ(0, flows_send(flows, flow_nth(1), 2));
+	EXPECT_EQ(0, read_number(flows, 1, &number));
+	/* To ask if there is more is to say the same. */
+	EXPECT_EQ(0, wait_events(flows->fd[1], POLLIN, 0));
+	ASSERT_EQ(0, flows_write(flows, 0, flow_nth(1)));
+	ASSERT_EQ(0, flows_send(flows, flow_nth(1), 3));
+	EXPECT_EQ(0, read_number(flows, 0, &number));
+}
+
+/* A program that stopped with one in hand does not keep a flow for ever. */
+TEST_F(moving, not_kept_by_one_in_hand)
+{
+	struct flows *flows = &self->flows;
+	int64_t start = now_ms();
+	uint32_t number;
+
+	ASSERT_EQ(0, fill(flows, 0, flow_nth(1), 1));
+	ASSERT_EQ(0, read_number(flows, 0, &number));
+	ASSERT_TRUE(wait_until(!flows_write(flows, 1, flow_nth(1)) &&
+			       !flows_send(flows, flow_nth(1), 0) &&
+			       wait_events(flows->fd[1], POLLIN, 0) == POLLIN));
+	EXPECT_LT(100, now_ms() - start);
+}
+
+/* A flow from the nth on whose hash says that queue. */
+static int flow_on(struct flows *flows, int queue, int n)
+{
+	int end = n + 64, on;
+
+	for (; n < end; n++) {
+		on = flows_send_to(flows, flow_nth(n));
+		if (on < 0 || on == queue)
+			return on < 0 ? on : n;
+	}
+	return -ENOENT;
+}
+
+/* Whether the flow's next packet comes to that queue, which is emptied. */
+static bool comes_to(struct flows *flows, int queue, struct flow f)
+{
+	uint32_t number;
+	bool came = false;
+
+	if (flows_send(flows, f, 0))
+		return false;
+	while (!read_number(flows, queue, &number))
+		came = true;
+	return came;
+}
+
+/*
+ * What was learned of a flow ages, and it goes where its hash says: not before
+ * those that wait. Another flow, learned after it, shows when.
+ */
+TEST_F_TIMEOUT(moving, in_order_beyond_its_age, 60)
+{
+	struct flows *flows = &self->flows;
+	int waits, other, n;
+
+	waits = flow_on(flows, 1, 1);
+	ASSERT_LT(0, waits);
+	other = flow_on(flows, 0, waits + 1);
+	ASSERT_LT(0, other);
+	ASSERT_EQ(0, fill(flows, 0, flow_nth(waits), PACKETS));
+	ASSERT_EQ(0, flows_write(flows, 1, flow_nth(other)));
+	ASSERT_TRUE(comes_to(flows, 1, flow_nth(other)));
+	ASSERT_TRUE(wait_until(!comes_to(flows, 1, flow_nth(other))));
+	for (n = PACKETS; n < PACKETS + 10; n++)
+		ASSERT_EQ(0, flows_send(flows, flow_nth(waits), n));
+	EXPECT_EQ(PACKETS + 11, flows_collect(flows, PACKETS + 11));
+	EXPECT_EQ(PACKETS + 11, flows->got[0]);
+	EXPECT_EQ(1, flows_send_to(flows, flow_nth(waits)));
 }
 
 /* No reader, and so a ring that stays full, does not keep a flow for ever. */

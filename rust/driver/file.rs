@@ -67,7 +67,9 @@ impl CharDevice for QueueData {
             };
         };
         let mut events = Events::NONE;
-        if !queue.ring().is_empty() {
+        if queue.ring().is_empty() {
+            queue.progress.found_none();
+        } else {
             events = events | Events::IN;
         }
         if user.dev.is_up() && queue.is_writeable() {

@@ -3,7 +3,6 @@
 //! Packets on their way from a writer to the stack.
 
 use super::coalesce;
-use super::device::Device;
 use super::flags::Flags;
 use super::flags::Mode;
 use super::queue::Layout;
@@ -15,7 +14,6 @@ use super::tx::PI_LEN;
 use super::vnet::Header;
 use super::xdp;
 use crate::net::bottom_half::Disabled;
-use crate::net::netdevice::NetDevice;
 use crate::net::skbuff::Copied;
 use crate::net::skbuff::DropReason;
 use crate::net::skbuff::SkBuff;
@@ -23,7 +21,6 @@ use crate::net::zerocopy;
 use crate::net::zerocopy::Sender;
 use kernel::iov::IovIterSource;
 use kernel::prelude::*;
-use kernel::sync::rcu;
 
 /// Bytes of an Ethernet header.
 pub(super) const ETH_HLEN: usize = 14;
@@ -376,21 +373,9 @@ pub(super) fn mark(skb: &mut SkBuff, queue: &Queue, user: &User<'_>) {
 fn learn(skb: &SkBuff, queue: &Queue, user: &User<'_>) {
     let dev = &user.dev;
     if let (Some(steering), false) = (dev.steering(), dev.steering_program.is_set()) {
-        let hash = skb.hash_symmetric();
-        steering.learn(hash, queue.member(), |lane| {
-            may_leave(dev, lane, hash, queue)
+        let member = queue.member();
+        steering.learn(skb.hash_symmetric(), member, |flow, to| {
+            dev.may_move(flow, to)
         });
     }
-}
-
-/// Whether the next packet of flow `hash` may come by `queue`: it overtakes none that waits where
-/// its lane leads to now, as for RFS, or none that anybody will read.
-#[cold]
-fn may_leave(dev: &NetDevice<Device>, lane: u8, hash: u32, queue: &Queue) -> bool {
-    let rcu = rcu::Guard::new();
-    let Some(now) = dev.recipient(u16::from(lane), || hash, &rcu) else {
-        return true;
-    };
-    let ring = now.ring();
-    now.member() == queue.member() || ring.is_empty() || now.progress.has_ended(ring.place())
 }

@@ -17,6 +17,7 @@
 use super::device::MAX_QUEUES;
 use super::filled;
 use super::flow::FlowTable;
+use super::flow::Learned;
 use crate::net::module;
 use crate::net::rcu::Settling;
 use kernel::prelude::*;
@@ -315,12 +316,17 @@ impl Steering {
         }
     }
 
-    /// Notes that flow `hash` was written on `member` just now. One that is known to be another's
-    /// moves if it `may_leave` that.
+    /// Notes that flow `hash` was written on `member` just now, as far as flows `may_move`: to a
+    /// member, or where their hash says.
     #[inline]
-    pub(crate) fn learn(&self, hash: u32, member: u8, may_leave: impl Fn(u8) -> bool) {
+    pub(crate) fn learn(
+        &self,
+        hash: u32,
+        member: u8,
+        may_move: impl Fn(Learned, Option<u8>) -> bool,
+    ) {
         if let Some(flows) = self.flows.as_ref() {
-            flows.learn(hash, member, may_leave);
+            flows.learn(hash, member, may_move);
         }
     }
 
@@ -329,7 +335,17 @@ impl Steering {
         self.flows.as_ref()?.lookup(hash)
     }
 
-    /// The lane of flow `hash`.
+    /// The lane of a packet of flow `hash` that sets out now. What was learned long ago is forgotten
+    /// if the flow `may_leave` its lane.
+    #[inline]
+    pub(crate) fn first_lane(&self, hash: u32, may_leave: impl Fn(Learned) -> bool) -> u8 {
+        let flows = self.flows.as_ref();
+        flows
+            .and_then(|flows| flows.lookup_recent(hash, may_leave))
+            .unwrap_or_else(|| self.lanes.get(bucket(hash)))
+    }
+
+    /// The lane of flow `hash`, whose packets are on their way.
     #[inline]
     pub(crate) fn lane(&self, hash: u32) -> u8 {
         self.learned(hash)

@@ -229,6 +229,7 @@ pub(super) fn lost(queue: &Queue, layout: Layout, packet: Packet) {
 fn receive(queue: &Queue, layout: Layout, nonblock: bool) -> Result<(Packet, bool)> {
     loop {
         let user = queue.enter_as(layout)?;
+        queue.progress.takes();
         let ring = queue.ring().lock_consumer();
         if let Some(packet) = ring.consume() {
             user.stats.count_tx(1, packet.len(), &ring);
@@ -241,6 +242,7 @@ fn receive(queue: &Queue, layout: Layout, nonblock: bool) -> Result<(Packet, boo
             return Ok((packet, tunnel));
         }
         drop(ring);
+        queue.progress.found_none();
         user.leave();
         if nonblock {
             return Err(EAGAIN);

@@ -18,7 +18,6 @@ use super::rx;
 use super::rx::Headers;
 use super::stats::RxDrop;
 use super::stats::TxDrop;
-use super::steering::Steering;
 use crate::net::bottom_half::Disabled;
 use crate::net::if_tun::Packet;
 use crate::net::netdevice::NetDevice;
@@ -213,14 +212,23 @@ type Refused = (XdpFrame, TxDrop, u16);
 pub(super) fn lane(dev: &NetDevice<Device>, frame: &XdpFrame) -> (u16, u32) {
     match dev.steering() {
         None => (0, 0),
-        Some(steering) => lane_of_flow(steering, frame),
+        Some(steering) => lane_of_flow(frame, |hash| steering.lane(hash)),
+    }
+}
+
+/// As [`lane`], of a frame that sets out now.
+#[inline]
+fn first_lane(dev: &NetDevice<Device>, frame: &XdpFrame) -> (u16, u32) {
+    match dev.steering() {
+        None => (0, 0),
+        Some(steering) => lane_of_flow(frame, |hash| dev.first_lane(steering, hash)),
     }
 }
 
 #[inline(never)]
-fn lane_of_flow(steering: &Steering, frame: &XdpFrame) -> (u16, u32) {
+fn lane_of_flow(frame: &XdpFrame, lane: impl Fn(u32) -> u8) -> (u16, u32) {
     let hash = frame.hash_symmetric();
-    (u16::from(steering.lane(hash)), hash)
+    (u16::from(lane(hash)), hash)
 }
 
 /// Puts a frame into the ring of its flow's queue, and those behind it that are for the same one.
@@ -230,7 +238,7 @@ fn put(
     behind: &mut XdpFrames<'_>,
     rcu: &rcu::Guard,
 ) -> Result<(), Refused> {
-    let (mut lane, hash) = lane(dev, &frame);
+    let (mut lane, hash) = first_lane(dev, &frame);
     // Again if the steering changed, as in `tx`.
     loop {
         if let Some(queue) = dev.recipient(lane, || hash, rcu) {

@@ -118,6 +118,7 @@ void rtun_ptr_ring_consumer_unlock(struct ptr_ring *r);
 bool rtun___ptr_ring_down_to(const struct ptr_ring *r, unsigned int n);
 void *rtun___ptr_ring_peek(struct ptr_ring *r);
 void rtun___ptr_ring_discard_one(struct ptr_ring *r);
+bool rtun___ptr_ring_empty(struct ptr_ring *r);
 bool rtun_ptr_ring_empty(struct ptr_ring *r);
 unsigned int rtun_ptr_ring_place(const struct ptr_ring *r);
 

@@ -134,6 +134,12 @@ void rtun___ptr_ring_discard_one(struct ptr_ring *r)
 	__ptr_ring_discard_one(r);
 }
 
+/* The producer lock is held: it keeps the ring from being resized. */
+bool rtun___ptr_ring_empty(struct ptr_ring *r)
+{
+	return __ptr_ring_empty(r);
+}
+
 bool rtun_ptr_ring_empty(struct ptr_ring *r)
 {
 	return ptr_ring_empty(r);

@@ -221,6 +221,12 @@ impl<T: RingEntry> Producing<'_, T> {
         unsafe { PtrRing::produce_locked(self.0.as_raw(), entry) }
     }
 
+    /// Whether there is nothing to take, but for what is being taken right now.
+    pub(crate) fn is_empty(&self) -> bool {
+        // SAFETY: The producer lock is held, so that the ring is not resized.
+        unsafe { bindings::rtun___ptr_ring_empty(self.0.as_raw()) }
+    }
+
     /// Whether at least `entries` wait, or as many as there is room for. Not so for a ring that never
     /// has any room. Some that were taken may count, but if it is so, at least one does wait.
     #[inline]

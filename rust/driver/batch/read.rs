@@ -131,6 +131,7 @@ fn receive(
         if shape.vnet.is_some_and(|vnet| !vnet.holds(taken.tunnel)) {
             return Err(EFAULT);
         }
+        queue.progress.takes();
         let ring = queue.ring().lock_consumer();
         take(&ring, shape, room, first, taken);
         let count = taken.packets.len() as u32;
@@ -144,7 +145,12 @@ fn receive(
         }
         drop(ring);
         drop(user);
-        if nonblock || !first {
+        // Of this call, some are still in hand.
+        if !first {
+            return Err(EAGAIN);
+        }
+        queue.progress.found_none();
+        if nonblock {
             return Err(EAGAIN);
         }
         let changed = || queue.layout() != Ok(shape.layout);

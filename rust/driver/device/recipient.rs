@@ -3,8 +3,10 @@
 //! Which queue of a device gets a packet. The tables that say so are [`Steering`]'s.
 
 use super::Device;
+use crate::driver::flow::Learned;
 use crate::driver::queue::Queue;
 use crate::driver::steering::Steering;
+use crate::net::bottom_half::Disabled;
 use crate::net::skbuff::SkBuffRef;
 use kernel::sync::rcu;
 
@@ -57,6 +59,30 @@ impl Device {
     #[inline]
     fn is_settled(&self, steering: &Steering) -> bool {
         steering.is_settled() || self.steering_program.is_set()
+    }
+
+    /// The lane of a packet that sets out now.
+    #[inline]
+    pub(in crate::driver) fn first_lane(&self, steering: &Steering, hash: u32) -> u8 {
+        steering.first_lane(hash, |flow| self.may_move(flow, None))
+    }
+
+    /// Whether the next packet of a flow may come by member `to`, or whatever its hash says, instead
+    /// of the learned one. It must not overtake any that waits where that leads to now, or that its
+    /// reader has in hand; but none is waited for that nobody will read.
+    #[cold]
+    pub(in crate::driver) fn may_move(&self, flow: Learned, to: Option<u8>) -> bool {
+        let rcu = rcu::Guard::new();
+        let Some(queue) = self.recipient(u16::from(flow.member), || flow.hash, &rcu) else {
+            return true;
+        };
+        if to == Some(queue.member()) {
+            return true;
+        }
+        let bh = Disabled::new();
+        let is_empty = queue.ring().lock_producer().is_empty();
+        drop(bh);
+        is_empty && queue.progress.is_idle() || queue.progress.has_ended(queue.ring().place())
     }
 
     /// The lane that the steering program chooses: a number among the active queues, in the order
