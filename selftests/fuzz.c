@@ -70,6 +70,25 @@ static int make_spaces(void)
 	return fuzz->space[1] < 0 ? fuzz->space[1] : 0;
 }
 
+/* For who may make none: devices to attach to, until somebody deletes them. */
+static int make_public(void)
+{
+	char name[IFNAMSIZ];
+	int n, fd, err = 0;
+
+	for (n = 0; !err && n < FUZZ_NAMES; n++) {
+		snprintf(name, sizeof(name), "fuzz%d", n);
+		fd = tun_create(name, fuzz_device_flags(n));
+		if (fd < 0)
+			return fd;
+		err = tun_ioctl(fd, TUNSETOWNER, FUZZ_NOBODY);
+		if (!err)
+			err = tun_ioctl(fd, TUNSETPERSIST, 1);
+		close(fd);
+	}
+	return err;
+}
+
 /* A program of the type that the driver takes: it returns a packet's length. */
 static int load_bpf(void)
 {
@@ -174,6 +193,7 @@ static int setup(void)
 	err = ns_enter();
 	err = err ? err : set_node();
 	err = err ? err : make_spaces();
+	err = err ? err : make_public();
 	err = err ? err : init_barrier();
 	err = err ? err : ask_features();
 	if (!err)
