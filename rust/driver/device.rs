@@ -334,7 +334,7 @@ impl Driver for Device {
         match dev.steering() {
             Some(_) if dev.has_one_queue() => 0,
             Some(_) if dev.steering_program.is_set() => dev.chosen_lane(skb),
-            Some(steering) => u16::from(dev.first_lane(steering, skb.hash_symmetric())),
+            Some(steering) => u16::from(steering.first_lane(skb.hash_symmetric(), &**dev)),
             None => 0,
         }
     }

@@ -2,13 +2,13 @@
 
 //! Which queue a flow was last written on.
 //!
-//! What was learned holds until the flow's packets stay in order without it, which the caller says:
-//! then a flow that is written on another queue moves there, one that was not written for long goes
+//! What was learned holds until the flow's packets stay in order without it ([`Mover`]): then a flow
+//! that is written on another queue moves there, one that was not written for long moves
 //! where its hash says, and one of a full set gives its place to a new one.
 //!
 //! The table is fixed: 512 sets of 8 entries, a set being a cache line. An entry is one word, so a
 //! lookup is a look at one line and takes no lock, and learning is one store that may be lost to a
-//! racing one. Entries age by their time stamp; who sends the flow's next packet removes them.
+//! racing one. Entries age by their time stamp; who sends the flow's next packet sees to that.
 //!
 //! ```text
 //!  63            32 31  30  24 23    16 15         0
@@ -39,6 +39,12 @@ pub(crate) struct FlowTable {
 pub(crate) struct Learned {
     pub(crate) hash: u32,
     pub(crate) member: u8,
+}
+
+/// Who knows whether a flow's packets stay in order when it moves.
+pub(crate) trait Mover {
+    /// Calls `moved` if the flow may come by member `to`, or where its hash says, from then on.
+    fn move_flow(&self, flow: Learned, to: Option<u8>, moved: &dyn Fn());
 }
 
 #[derive(Clone, Copy)]
@@ -111,31 +117,26 @@ impl FlowTable {
         Some(self.find(hash)?.1.flow.member)
     }
 
-    /// As [`Self::lookup`], but forgets what is too old, if the flow `may_leave` its member.
+    /// As [`Self::lookup`], but a flow that was not written for long goes by `lane`, if `mover` has it
+    /// moved there. It stays known, so that it does not leave that at once when it is written again.
     #[inline]
-    pub(crate) fn lookup_recent(
-        &self,
-        hash: u32,
-        may_leave: impl Fn(Learned) -> bool,
-    ) -> Option<u8> {
-        let (cell, entry) = self.find(hash)?;
-        let is_old = entry.stamp.age(Stamp::now()) > self.ageing;
-        // A writer may come by just now, and be the one who is right.
-        if is_old && may_leave(entry.flow) && cell.cmpxchg(entry.into_bits(), 0, Relaxed).is_ok() {
-            return None;
+    pub(crate) fn lookup_recent(&self, hash: u32, lane: u8, mover: &impl Mover) -> Option<u8> {
+        let (cell, Entry { flow, stamp }) = self.find(hash)?;
+        let is_old = stamp.age(Stamp::now()) > self.ageing;
+        if !is_old || flow.member == lane {
+            return Some(flow.member);
         }
-        Some(entry.flow.member)
+        let old = Entry { flow, stamp }.into_bits();
+        let new = Learned { hash, member: lane };
+        let new = Entry { flow: new, stamp }.into_bits();
+        mover.move_flow(flow, Some(lane), &|| replace(cell, old, new));
+        self.lookup(hash)
     }
 
-    /// Notes that flow `hash` was written on `member` just now. One that was learned otherwise must be
-    /// one that `may_move`: itself to that member, or one that gives its place where its hash says.
+    /// Notes that flow `hash` was written on `member` just now. One that was learned otherwise has to
+    /// be moved by `mover`: itself to that member, or one whose place it needs where its hash says.
     #[inline]
-    pub(crate) fn learn(
-        &self,
-        hash: u32,
-        member: u8,
-        may_move: impl Fn(Learned, Option<u8>) -> bool,
-    ) {
+    pub(crate) fn learn(&self, hash: u32, member: u8, mover: &impl Mover) {
         let stamp = Stamp::now();
         let flow = Learned { hash, member };
         let new = Entry { flow, stamp }.into_bits();
@@ -144,9 +145,12 @@ impl FlowTable {
             let old = cell.load(Relaxed);
             match Entry::from_bits(old) {
                 Some(Entry { flow, .. }) if flow.hash == hash => {
-                    // An unchanged word is not written: its line stays shared.
-                    if old != new && (flow.member == member || may_move(flow, Some(member))) {
-                        let _lost_to_another_writer = cell.cmpxchg(old, new, Relaxed);
+                    let learn = || replace(cell, old, new);
+                    match flow.member == member {
+                        // An unchanged word is not written: its line stays shared.
+                        true if old == new => {}
+                        true => learn(),
+                        false => mover.move_flow(flow, Some(member), &learn),
                     }
                     return;
                 }
@@ -159,9 +163,16 @@ impl FlowTable {
             }
         }
         if let Some((cell, old, _)) = victim {
-            if Entry::from_bits(old).is_none_or(|entry| may_move(entry.flow, None)) {
-                let _lost_to_another_writer = cell.cmpxchg(old, new, Relaxed);
+            let learn = || replace(cell, old, new);
+            match Entry::from_bits(old) {
+                None => learn(),
+                Some(entry) => mover.move_flow(entry.flow, None, &learn),
             }
         }
     }
+}
+
+/// Replaces an entry, unless another writer was faster.
+fn replace(cell: &Atomic<u64>, old: u64, new: u64) {
+    let _lost_to_another_writer = cell.cmpxchg(old, new, Relaxed);
 }

@@ -373,9 +373,6 @@ pub(super) fn mark(skb: &mut SkBuff, queue: &Queue, user: &User<'_>) {
 fn learn(skb: &SkBuff, queue: &Queue, user: &User<'_>) {
     let dev = &user.dev;
     if let (Some(steering), false) = (dev.steering(), dev.steering_program.is_set()) {
-        let member = queue.member();
-        steering.learn(skb.hash_symmetric(), member, |flow, to| {
-            dev.may_move(flow, to)
-        });
+        steering.learn(skb.hash_symmetric(), queue.member(), &***dev);
     }
 }

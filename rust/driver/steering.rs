@@ -17,7 +17,7 @@
 use super::device::MAX_QUEUES;
 use super::filled;
 use super::flow::FlowTable;
-use super::flow::Learned;
+use super::flow::Mover;
 use crate::net::module;
 use crate::net::rcu::Settling;
 use kernel::prelude::*;
@@ -316,17 +316,11 @@ impl Steering {
         }
     }
 
-    /// Notes that flow `hash` was written on `member` just now, as far as flows `may_move`: to a
-    /// member, or where their hash says.
+    /// Notes that flow `hash` was written on `member` just now, as far as `mover` moves flows.
     #[inline]
-    pub(crate) fn learn(
-        &self,
-        hash: u32,
-        member: u8,
-        may_move: impl Fn(Learned, Option<u8>) -> bool,
-    ) {
+    pub(crate) fn learn(&self, hash: u32, member: u8, mover: &impl Mover) {
         if let Some(flows) = self.flows.as_ref() {
-            flows.learn(hash, member, may_move);
+            flows.learn(hash, member, mover);
         }
     }
 
@@ -335,14 +329,15 @@ impl Steering {
         self.flows.as_ref()?.lookup(hash)
     }
 
-    /// The lane of a packet of flow `hash` that sets out now. What was learned long ago is forgotten
-    /// if the flow `may_leave` its lane.
+    /// The lane of a packet of flow `hash` that sets out now. What was learned long ago does not hold
+    /// if `mover` moves the flow where its hash says.
     #[inline]
-    pub(crate) fn first_lane(&self, hash: u32, may_leave: impl Fn(Learned) -> bool) -> u8 {
+    pub(crate) fn first_lane(&self, hash: u32, mover: &impl Mover) -> u8 {
+        let lane = self.lanes.get(bucket(hash));
         let flows = self.flows.as_ref();
         flows
-            .and_then(|flows| flows.lookup_recent(hash, may_leave))
-            .unwrap_or_else(|| self.lanes.get(bucket(hash)))
+            .and_then(|flows| flows.lookup_recent(hash, lane, mover))
+            .unwrap_or(lane)
     }
 
     /// The lane of flow `hash`, whose packets are on their way.

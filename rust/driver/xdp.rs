@@ -221,7 +221,7 @@ pub(super) fn lane(dev: &NetDevice<Device>, frame: &XdpFrame) -> (u16, u32) {
 fn first_lane(dev: &NetDevice<Device>, frame: &XdpFrame) -> (u16, u32) {
     match dev.steering() {
         None => (0, 0),
-        Some(steering) => lane_of_flow(frame, |hash| dev.first_lane(steering, hash)),
+        Some(steering) => lane_of_flow(frame, |hash| steering.first_lane(hash, &**dev)),
     }
 }
 

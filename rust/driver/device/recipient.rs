@@ -4,6 +4,7 @@
 
 use super::Device;
 use crate::driver::flow::Learned;
+use crate::driver::flow::Mover;
 use crate::driver::queue::Queue;
 use crate::driver::steering::Steering;
 use crate::net::bottom_half::Disabled;
@@ -61,30 +62,6 @@ impl Device {
         steering.is_settled() || self.steering_program.is_set()
     }
 
-    /// The lane of a packet that sets out now.
-    #[inline]
-    pub(in crate::driver) fn first_lane(&self, steering: &Steering, hash: u32) -> u8 {
-        steering.first_lane(hash, |flow| self.may_move(flow, None))
-    }
-
-    /// Whether the next packet of a flow may come by member `to`, or whatever its hash says, instead
-    /// of the learned one. It must not overtake any that waits where that leads to now, or that its
-    /// reader has in hand; but none is waited for that nobody will read.
-    #[cold]
-    pub(in crate::driver) fn may_move(&self, flow: Learned, to: Option<u8>) -> bool {
-        let rcu = rcu::Guard::new();
-        let Some(queue) = self.recipient(u16::from(flow.member), || flow.hash, &rcu) else {
-            return true;
-        };
-        if to == Some(queue.member()) {
-            return true;
-        }
-        let bh = Disabled::new();
-        let is_empty = queue.ring().lock_producer().is_empty();
-        drop(bh);
-        is_empty && queue.progress.is_idle() || queue.progress.has_ended(queue.ring().place())
-    }
-
     /// The lane that the steering program chooses: a number among the active queues, in the order
     /// of their members. The first if there is no program any more.
     pub(super) fn chosen_lane(&self, skb: &SkBuffRef) -> u16 {
@@ -109,5 +86,32 @@ impl Device {
     /// Whether the queue of a lane is active.
     pub(in crate::driver) fn is_attended(&self, lane: u16, rcu: &rcu::Guard) -> bool {
         self.queue(lane, rcu).is_some_and(|queue| queue.is_active())
+    }
+}
+
+impl Mover for Device {
+    /// A flow's next packet must not overtake any that waits where its lane leads to now, or that its
+    /// reader has in hand; but none is waited for that nobody will read.
+    #[cold]
+    fn move_flow(&self, flow: Learned, to: Option<u8>, moved: &dyn Fn()) {
+        let Learned { hash, member } = flow;
+        let lane = u16::from(member);
+        let rcu = rcu::Guard::new();
+        let _bh = Disabled::new();
+        let Some(queue) = self.recipient(lane, || hash, &rcu) else {
+            return moved();
+        };
+        // Under the lock, so that no packet comes meanwhile.
+        let ring = queue.ring().lock_producer();
+        if !self.is_recipient(queue, lane, || hash, &rcu) {
+            return;
+        }
+        let progress = &queue.progress;
+        if to == Some(queue.member())
+            || ring.is_empty() && progress.is_idle()
+            || progress.has_ended(queue.ring().place())
+        {
+            moved();
+        }
     }
 }
