@@ -14,10 +14,10 @@ use super::filter::Filters;
 use super::flags::Flags;
 use super::headroom::Headroom;
 use super::lifecycle;
+use super::members::Members;
 use super::offload;
 use super::queue::Queue;
 use super::stats::Stats;
-use super::steering::Members;
 use super::steering::Steering;
 use super::sysfs;
 use super::tx;
@@ -94,6 +94,8 @@ pub(crate) struct Device {
     members: KVec<RcuSlot<Queue>>,
     /// The numbers of which there is a queue.
     seated: RtnlCell<Members>,
+    /// Those of them that get packets.
+    attended: RtnlCell<Members>,
     /// There if the device can have several queues.
     steering: Option<Steering>,
     /// There while the device is persistent: nothing else would keep the module.
@@ -135,6 +137,7 @@ impl Device {
             disabled: Atomic::<u32>::new(0),
             members,
             seated: RtnlCell::new(Members::none()),
+            attended: RtnlCell::new(Members::none()),
             steering,
             persist: RtnlCell::new(None),
             offloads: RtnlCell::new(Features::NONE),
@@ -198,11 +201,9 @@ impl Device {
         rtnl: &mut Rtnl,
     ) -> Option<ARef<Queue>> {
         let slot = self.members.get(usize::from(member))?;
-        let seated = self.seated.get_mut(rtnl);
-        match &queue {
-            Some(_) => seated.insert(member),
-            None => seated.remove(member),
-        }
+        self.seated.get_mut(rtnl).set(member, queue.is_some());
+        // One that comes gets no packets yet.
+        self.attended.get_mut(rtnl).remove(member);
         slot.replace(queue, rtnl)
     }
 
@@ -222,8 +223,18 @@ impl Device {
 
     /// The members that get packets.
     pub(super) fn active_members(&self, rtnl: &Rtnl) -> Members {
-        let active = self.queues(rtnl).filter(|(_, queue)| queue.is_active());
-        active.map(|(member, _)| member).collect()
+        *self.attended.get(rtnl)
+    }
+
+    /// Counts a queue among those that get packets, or among the detached.
+    pub(super) fn set_active(&self, member: u8, is_active: bool, rtnl: &mut Rtnl) {
+        self.attended.get_mut(rtnl).set(member, is_active);
+        let (active, disabled) = (self.active(), self.disabled());
+        if is_active {
+            self.set_counts(active + 1, disabled - 1, rtnl);
+        } else {
+            self.set_counts(active - 1, disabled + 1, rtnl);
+        }
     }
 
     /// The lowest member number that is free.

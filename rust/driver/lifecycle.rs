@@ -153,7 +153,7 @@ fn activate(queue: &Queue, dev: &NetDevice<Device>, rtnl: &mut Rtnl) {
         take_over(&locked, queue, dev, steering, plan, rtnl);
     }
     // Last, so that no packet looks for a queue that is not to be found yet.
-    dev.set_counts(dev.active() + 1, dev.disabled() - 1, rtnl);
+    dev.set_active(queue.member(), true, rtnl);
     drop(locked);
     // A lane without a queue of its own may have been held back by an heir.
     if dev.is_running() {
@@ -300,17 +300,17 @@ fn deactivate(queue: &Queue, dev: &NetDevice<Device>, rtnl: &mut Rtnl) {
     let locked = queue.ring().lock();
     match dev.steering() {
         Some(steering) if dev.active() > 1 => {
-            let plan = steering.plan_without(others);
+            let plan = steering.plan_without(member, others);
             let recipient_of = |hash| steering.recipient(hash, &plan);
             move_waiting(&locked, dev, recipient_of, rtnl);
-            steering.apply(&plan, member);
+            steering.apply_all(&plan);
         }
         _ => drop_waiting(&locked, dev, member),
     }
     // Under the producer lock: who comes next sees the new state and goes by the new steering. And
     // last: the heir of a flow may be known already, and must not get its newer packets first.
     let leaving = queue.gate.change(rtnl, State::Disabled);
-    dev.set_counts(dev.active() - 1, dev.disabled() + 1, rtnl);
+    dev.set_active(member, false, rtnl);
     drop(locked);
     backpressure::let_go(dev, queue);
     queue.wake(Events::IN | Events::OUT);
