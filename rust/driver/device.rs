@@ -31,8 +31,7 @@ use crate::net::module::ModuleRef;
 use crate::net::netdevice::Driver;
 use crate::net::netdevice::Features;
 use crate::net::netdevice::NetDevice;
-use crate::net::netdevice::RxStats;
-use crate::net::netdevice::TxStats;
+use crate::net::netdevice::QueueStats;
 use crate::net::netdevice::TxStatus;
 use crate::net::netns::Net;
 use crate::net::notifier;
@@ -379,12 +378,13 @@ impl Driver for Device {
         dev.stats.used()
     }
 
-    fn queue_stats(dev: &NetDevice<Self>, queue: u16) -> Option<(RxStats, TxStats)> {
-        dev.stats.of_queue(queue)
+    #[inline]
+    fn add_queue_stats(dev: &NetDevice<Self>, queue: u16, sum: &mut QueueStats) {
+        dev.stats.add_queue_to(queue, sum);
     }
 
-    fn other_stats(dev: &NetDevice<Self>) -> (RxStats, TxStats) {
-        dev.stats.of_others()
+    fn add_other_stats(dev: &NetDevice<Self>, sum: &mut QueueStats) {
+        dev.stats.add_others_to(sum);
     }
 
     fn set_xdp(dev: &NetDevice<Self>, prog: Option<xdp::Prog>, rtnl: &mut Rtnl) {

@@ -15,8 +15,7 @@ use crate::net::bottom_half::StaysOnCpu;
 use crate::net::error::enobufs;
 use crate::net::netdevice::NetDevice;
 use crate::net::netdevice::PerCpuTraffic;
-use crate::net::netdevice::RxStats;
-use crate::net::netdevice::TxStats;
+use crate::net::netdevice::QueueStats as Sum;
 use crate::net::rtnl::Rtnl;
 use crate::net::skbuff::DropReason;
 use kernel::fmt;
@@ -148,10 +147,6 @@ impl Counter {
         Self(Atomic::<i64>::new(0))
     }
 
-    fn count(&self) {
-        self.add(1);
-    }
-
     fn add(&self, n: u64) {
         self.0.fetch_add(n as i64, Relaxed);
     }
@@ -163,6 +158,8 @@ impl Counter {
 
 /// What is counted beside packets and bytes.
 pub(super) struct Events {
+    /// Whether any counter was ever counted: most queues of a device have nothing to add to its sum.
+    counted: Atomic<bool>,
     tx_drops: [Counter; TxDrop::ALL.len()],
     rx_drops: [Counter; RxDrop::ALL.len()],
     truncated: Counter,
@@ -173,6 +170,7 @@ pub(super) struct Events {
 impl Events {
     fn new() -> Self {
         Self {
+            counted: Atomic::<bool>::new(false),
             tx_drops: core::array::from_fn(|_| Counter::new()),
             rx_drops: core::array::from_fn(|_| Counter::new()),
             truncated: Counter::new(),
@@ -181,42 +179,51 @@ impl Events {
         }
     }
 
+    /// Counts one more.
+    fn count(&self, counter: &Counter) {
+        // Not written again: the line stays shared.
+        if !self.counted.load(Relaxed) {
+            self.counted.store(true, Relaxed);
+        }
+        counter.add(1);
+    }
+
     /// Counts a packet of the stack's that was lost.
     pub(super) fn count_tx_drop(&self, why: TxDrop) {
-        self.tx_drops[why as usize].count();
+        self.count(&self.tx_drops[why as usize]);
     }
 
     /// Counts a packet of a program's that was lost.
     pub(super) fn count_rx_drop(&self, why: RxDrop) {
-        self.rx_drops[why as usize].count();
+        self.count(&self.rx_drops[why as usize]);
     }
 
     /// Counts that the stack was told to let packets wait.
     pub(super) fn count_stop(&self) {
-        self.stops.count();
+        self.count(&self.stops);
     }
 
     /// Counts that the stack was told to let them come.
     pub(super) fn count_wake(&self) {
-        self.wakes.count();
+        self.count(&self.wakes);
     }
 
-    fn rx(&self) -> RxStats {
-        RxStats {
-            drops: self.rx_drops.iter().map(Counter::get).sum(),
-            no_memory: self.rx_drops[RxDrop::NoMem as usize].get(),
-            bad_headers: self.rx_drops[RxDrop::BadHeader as usize].get(),
-            ..RxStats::default()
+    #[inline]
+    fn add_to(&self, sum: &mut Sum) {
+        if self.counted.load(Relaxed) {
+            self.add_all_to(sum);
         }
     }
 
-    fn tx(&self) -> TxStats {
-        TxStats {
-            drops: self.tx_drops.iter().map(Counter::get).sum(),
-            stops: self.stops.get(),
-            wakes: self.wakes.get(),
-            ..TxStats::default()
-        }
+    #[cold]
+    fn add_all_to(&self, sum: &mut Sum) {
+        let all = |drops: &[Counter]| drops.iter().map(Counter::get).sum::<u64>();
+        sum.rx_drops += all(&self.rx_drops);
+        sum.rx_no_memory += self.rx_drops[RxDrop::NoMem as usize].get();
+        sum.rx_bad_headers += self.rx_drops[RxDrop::BadHeader as usize].get();
+        sum.tx_drops += all(&self.tx_drops);
+        sum.stops += self.stops.get();
+        sum.wakes += self.wakes.get();
     }
 
     /// Shows the direction, the name and the value of each counter.
@@ -275,7 +282,7 @@ impl QueueStats {
     /// Counts a packet of which its reader had room for a part only.
     #[cold]
     pub(super) fn count_truncated(&self) {
-        self.events.truncated.count();
+        self.events.count(&self.events.truncated);
     }
 
     /// Counts that a packet of `len` bytes, taken already, did not reach its reader.
@@ -285,10 +292,10 @@ impl QueueStats {
         self.events.count_tx_drop(TxDrop::UcopyFault);
     }
 
-    fn sums(&self) -> (RxStats, TxStats) {
-        let (mut rx, mut tx) = (self.events.rx(), self.events.tx());
-        (rx.traffic, tx.traffic) = self.traffic.sum();
-        (rx, tx)
+    #[inline]
+    fn add_to(&self, sum: &mut Sum) {
+        self.events.add_to(sum);
+        self.traffic.add_to(sum);
     }
 }
 
@@ -349,14 +356,17 @@ impl Stats {
             .map_or(&self.others, |stats| &stats.events)
     }
 
-    /// What the queues with a number have seen.
-    pub(super) fn of_queue(&self, queue: u16) -> Option<(RxStats, TxStats)> {
-        Some(self.queue(queue)?.sums())
+    /// Adds what the queues with a number have seen.
+    #[inline]
+    pub(super) fn add_queue_to(&self, queue: u16, sum: &mut Sum) {
+        if let Some(stats) = self.queue(queue) {
+            stats.add_to(sum);
+        }
     }
 
-    /// What was counted for no queue.
-    pub(super) fn of_others(&self) -> (RxStats, TxStats) {
-        (self.others.rx(), self.others.tx())
+    /// Adds what was counted for no queue.
+    pub(super) fn add_others_to(&self, sum: &mut Sum) {
+        self.others.add_to(sum);
     }
 }
 

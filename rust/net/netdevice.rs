@@ -34,8 +34,7 @@ pub(crate) use features::Features;
 pub(crate) use ops::Driver;
 pub(crate) use ops::TxStatus;
 pub(crate) use stats::PerCpuTraffic;
-pub(crate) use stats::RxStats;
-pub(crate) use stats::TxStats;
+pub(crate) use stats::QueueStats;
 
 /// What a device's frames begin with.
 #[derive(Clone, Copy, PartialEq, Eq)]

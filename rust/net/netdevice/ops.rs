@@ -7,8 +7,7 @@ use super::stats::StatOps;
 use super::Features;
 use super::Link;
 use super::NetDevice;
-use super::RxStats;
-use super::TxStats;
+use super::QueueStats;
 use crate::bindings;
 use crate::net::ethtool;
 use crate::net::rcu::softirqs_off;
@@ -80,12 +79,12 @@ pub(crate) trait Driver: Sized + Send + Sync + 'static {
     /// context.
     fn used_queues(dev: &NetDevice<Self>) -> u16;
 
-    /// What the receive queue and the transmit queue with a number have seen, also of what is gone
-    /// by now. `None` if they were never used. Any context.
-    fn queue_stats(dev: &NetDevice<Self>, queue: u16) -> Option<(RxStats, TxStats)>;
+    /// Adds what the receive queue and the transmit queue with a number have seen, also of what is
+    /// gone by now. Any context.
+    fn add_queue_stats(dev: &NetDevice<Self>, queue: u16, sum: &mut QueueStats);
 
-    /// What was counted for no queue. Any context.
-    fn other_stats(dev: &NetDevice<Self>) -> (RxStats, TxStats);
+    /// Adds what was counted for no queue. Any context.
+    fn add_other_stats(dev: &NetDevice<Self>, sum: &mut QueueStats);
 
     /// User space sets the carrier by rtnetlink. May sleep.
     fn change_carrier(dev: &NetDevice<Self>, on: bool, rtnl: &mut Rtnl) -> Result;

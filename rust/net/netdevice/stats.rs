@@ -11,24 +11,9 @@ use crate::bindings;
 use crate::net::bottom_half::StaysOnCpu;
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
-use core::ops::AddAssign;
 use core::ptr::NonNull;
 use kernel::ffi::c_int;
 use kernel::prelude::*;
-
-/// Packets and their bytes.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Traffic {
-    pub(crate) packets: u64,
-    pub(crate) bytes: u64,
-}
-
-impl AddAssign for Traffic {
-    fn add_assign(&mut self, other: Self) {
-        self.packets = self.packets.wrapping_add(other.packets);
-        self.bytes = self.bytes.wrapping_add(other.bytes);
-    }
-}
 
 /// Packets and bytes in both directions, which each CPU counts for itself.
 ///
@@ -75,20 +60,11 @@ impl PerCpuTraffic {
         unsafe { bindings::rtun_netstats_tx_sub(self.0.as_ptr(), len as u32) };
     }
 
-    /// What was received and what was transmitted so far.
-    pub(crate) fn sum(&self) -> (Traffic, Traffic) {
-        let mut sum = bindings::rtnl_link_stats64::default();
+    /// Adds what was received and transmitted so far.
+    #[inline]
+    pub(crate) fn add_to(&self, sum: &mut QueueStats) {
         // SAFETY: By the type invariant; C adds to what is there.
-        unsafe { bindings::dev_fetch_sw_netstats(&mut sum, self.0.as_ptr()) };
-        let rx = Traffic {
-            packets: sum.rx_packets,
-            bytes: sum.rx_bytes,
-        };
-        let tx = Traffic {
-            packets: sum.tx_packets,
-            bytes: sum.tx_bytes,
-        };
-        (rx, tx)
+        unsafe { bindings::dev_fetch_sw_netstats(&mut sum.traffic, self.0.as_ptr()) };
     }
 }
 
@@ -99,59 +75,38 @@ impl Drop for PerCpuTraffic {
     }
 }
 
-/// What a receive queue has seen: packets on their way to the stack.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct RxStats {
-    /// What the stack was given.
-    pub(crate) traffic: Traffic,
-    /// Packets that were lost, for whatever reason.
-    pub(crate) drops: u64,
+/// What queues have seen, all told: what receive queues gave the stack, and transmit queues got of
+/// it.
+#[derive(Default)]
+pub(crate) struct QueueStats {
+    /// Packets and bytes, as C adds them.
+    traffic: bindings::rtnl_link_stats64,
+    /// Received packets that were lost, for whatever reason.
+    pub(crate) rx_drops: u64,
     /// Of these, those for which there was no memory.
-    pub(crate) no_memory: u64,
+    pub(crate) rx_no_memory: u64,
     /// Of these, those with headers that can not be right.
-    pub(crate) bad_headers: u64,
-}
-
-impl AddAssign for RxStats {
-    fn add_assign(&mut self, other: Self) {
-        self.traffic += other.traffic;
-        self.drops += other.drops;
-        self.no_memory += other.no_memory;
-        self.bad_headers += other.bad_headers;
-    }
-}
-
-/// What a transmit queue has seen: packets that the stack sent.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct TxStats {
-    /// What was transmitted.
-    pub(crate) traffic: Traffic,
-    /// Packets that were lost, for whatever reason.
-    pub(crate) drops: u64,
+    pub(crate) rx_bad_headers: u64,
+    /// Packets that the stack sent and that were lost, for whatever reason.
+    pub(crate) tx_drops: u64,
     /// How often the stack was told to stop, and how often to go on.
     pub(crate) stops: u64,
     pub(crate) wakes: u64,
 }
 
-impl AddAssign for TxStats {
-    fn add_assign(&mut self, other: Self) {
-        self.traffic += other.traffic;
-        self.drops += other.drops;
-        self.stops += other.stops;
-        self.wakes += other.wakes;
-    }
+/// The sum over the queues from `first` on, and what has no queue.
+fn sum_from<T: Driver>(dev: &NetDevice<T>, first: u16) -> QueueStats {
+    let mut sum = QueueStats::default();
+    T::add_other_stats(dev, &mut sum);
+    (first..T::used_queues(dev)).for_each(|queue| T::add_queue_stats(dev, queue, &mut sum));
+    sum
 }
 
-/// The sum over the queues from `first` on, and what has no queue.
-fn sum_from<T: Driver>(dev: &NetDevice<T>, first: u16) -> (RxStats, TxStats) {
-    let (mut rx, mut tx) = T::other_stats(dev);
-    for (queue_rx, queue_tx) in
-        (first..T::used_queues(dev)).filter_map(|queue| T::queue_stats(dev, queue))
-    {
-        rx += queue_rx;
-        tx += queue_tx;
-    }
-    (rx, tx)
+/// What the queues with a number have seen.
+fn of_queue<T: Driver>(dev: &NetDevice<T>, queue: c_int) -> QueueStats {
+    let mut sum = QueueStats::default();
+    T::add_queue_stats(dev, queue as u16, &mut sum);
+    sum
 }
 
 /// Adds to a field of a structure that can be in a netlink message, where it is aligned to 4 bytes
@@ -172,16 +127,19 @@ pub(super) unsafe fn add_link_stats<T: Driver>(
     dev: &NetDevice<T>,
     stats: *mut bindings::rtnl_link_stats64,
 ) {
-    let (rx, tx) = sum_from(dev, 0);
+    let sum = sum_from(dev, 0);
     // SAFETY: By the safety requirements.
     unsafe {
-        add!(stats.rx_packets, rx.traffic.packets);
-        add!(stats.rx_bytes, rx.traffic.bytes);
-        add!(stats.rx_dropped, rx.drops - rx.bad_headers);
-        add!(stats.rx_frame_errors, rx.bad_headers);
-        add!(stats.tx_packets, tx.traffic.packets);
-        add!(stats.tx_bytes, tx.traffic.bytes);
-        add!(stats.tx_dropped, tx.drops);
+        add!(stats.rx_packets, sum.traffic.rx_packets);
+        add!(stats.rx_bytes, sum.traffic.rx_bytes);
+        add!(
+            stats.rx_dropped,
+            sum.rx_drops.saturating_sub(sum.rx_bad_headers)
+        );
+        add!(stats.rx_frame_errors, sum.rx_bad_headers);
+        add!(stats.tx_packets, sum.traffic.tx_packets);
+        add!(stats.tx_bytes, sum.traffic.tx_bytes);
+        add!(stats.tx_dropped, sum.tx_drops);
     }
 }
 
@@ -209,8 +167,7 @@ impl<T: Driver> StatOps<T> {
     ) {
         // SAFETY: By the safety requirements.
         unsafe {
-            let seen = T::queue_stats(NetDevice::from_raw(dev), queue as u16);
-            fill_rx(&mut *stats, seen.unwrap_or_default().0);
+            fill_rx(&mut *stats, &of_queue::<T>(NetDevice::from_raw(dev), queue));
         }
     }
 
@@ -224,8 +181,7 @@ impl<T: Driver> StatOps<T> {
     ) {
         // SAFETY: By the safety requirements.
         unsafe {
-            let seen = T::queue_stats(NetDevice::from_raw(dev), queue as u16);
-            fill_tx(&mut *stats, seen.unwrap_or_default().1);
+            fill_tx(&mut *stats, &of_queue::<T>(NetDevice::from_raw(dev), queue));
         }
     }
 
@@ -242,25 +198,25 @@ impl<T: Driver> StatOps<T> {
         // SAFETY: By the safety requirements. There are as many queues of one kind as of the other.
         unsafe {
             let known = (*dev).real_num_tx_queues as u16;
-            let (seen_rx, seen_tx) = sum_from::<T>(NetDevice::from_raw(dev), known);
-            fill_rx(&mut *rx, seen_rx);
-            fill_tx(&mut *tx, seen_tx);
+            let sum = sum_from::<T>(NetDevice::from_raw(dev), known);
+            fill_rx(&mut *rx, &sum);
+            fill_tx(&mut *tx, &sum);
         }
     }
 }
 
-fn fill_rx(to: &mut bindings::netdev_queue_stats_rx, from: RxStats) {
-    to.packets = from.traffic.packets;
-    to.bytes = from.traffic.bytes;
-    to.alloc_fail = from.no_memory;
-    to.hw_drops = from.drops;
-    to.hw_drop_overruns = from.no_memory;
+fn fill_rx(to: &mut bindings::netdev_queue_stats_rx, from: &QueueStats) {
+    to.packets = from.traffic.rx_packets;
+    to.bytes = from.traffic.rx_bytes;
+    to.alloc_fail = from.rx_no_memory;
+    to.hw_drops = from.rx_drops;
+    to.hw_drop_overruns = from.rx_no_memory;
 }
 
-fn fill_tx(to: &mut bindings::netdev_queue_stats_tx, from: TxStats) {
-    to.packets = from.traffic.packets;
-    to.bytes = from.traffic.bytes;
-    to.hw_drops = from.drops;
+fn fill_tx(to: &mut bindings::netdev_queue_stats_tx, from: &QueueStats) {
+    to.packets = from.traffic.tx_packets;
+    to.bytes = from.traffic.tx_bytes;
+    to.hw_drops = from.tx_drops;
     to.stop = from.stops;
     to.wake = from.wakes;
 }

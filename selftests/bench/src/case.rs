@@ -148,7 +148,8 @@ pub fn all() -> Vec<Box<dyn Case>> {
             cases.push(Box::new(Choice { way, size }));
         }
     }
-    cases.push(Box::new(Lifecycle));
+    cases.push(Box::new(Lifecycle::Few));
+    cases.push(Box::new(Lifecycle::Many));
     cases.push(Box::new(QueueMemory));
     for multi_queue in [false, true] {
         cases.push(Box::new(Creation::Some { multi_queue }));

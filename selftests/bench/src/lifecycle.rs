@@ -19,15 +19,29 @@ use crate::subject::Subject;
 use crate::subject::DRIVERS;
 use crate::sys;
 
-/// The queues of the device.
-const QUEUES: usize = 4;
-
 /// The life of one queue among others.
-pub struct Lifecycle;
+pub enum Lifecycle {
+    /// Of 4.
+    Few,
+    /// Of as many as a device can have.
+    Many,
+}
+
+impl Lifecycle {
+    fn queues(&self) -> usize {
+        match self {
+            Self::Few => 4,
+            Self::Many => 256,
+        }
+    }
+}
 
 impl Case for Lifecycle {
     fn name(&self) -> String {
-        "queue".to_owned()
+        match self {
+            Self::Few => "queue".to_owned(),
+            Self::Many => "queue-of-many".to_owned(),
+        }
     }
 
     fn subjects(&self) -> Vec<Subject> {
@@ -42,7 +56,7 @@ impl Case for Lifecycle {
         let mut device = Device::new_up(subject, &setup, 500, 1500)?;
         let mut took: [Vec<f64>; 4] = Default::default();
 
-        for _ in 1..QUEUES {
+        for _ in 1..self.queues() {
             device.attach()?;
         }
         for _ in 0..effort.calls {

@@ -132,13 +132,15 @@ const BARS: [Bars; 11] = [
     },
     Bars {
         file: "queue",
-        title: "A queue of an idle device with four: guest ns, one CPU",
+        title: "A queue of an idle device with 4, or with 256: guest ns, one CPU",
         mode: Mode::Icount,
         groups: &[
             ("queue detach", "detach"),
             ("queue attach", "attach"),
             ("queue close", "close"),
             ("queue open", "open"),
+            ("queue-of-many detach", "detach, 256"),
+            ("queue-of-many close", "close, 256"),
         ],
     },
     Bars {
