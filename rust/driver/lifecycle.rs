@@ -205,7 +205,7 @@ pub(super) fn enable(queue: &Queue, rtnl: &mut Rtnl) -> Result<(), Refusal> {
     security.attach(queue).map_err(Refusal::Security)?;
     make_room(&dev, queue.member(), rtnl)?;
     activate(queue, &dev, rtnl);
-    dev.state_change(rtnl);
+    dev.state_change_soon();
     Ok(())
 }
 
@@ -223,7 +223,7 @@ pub(super) fn disable(queue: &Queue, rtnl: &mut Rtnl) -> Result<(), Refusal> {
         return Err(Refusal::SingleQueue);
     }
     deactivate(queue, &dev, rtnl);
-    dev.state_change(rtnl);
+    dev.state_change_soon();
     Ok(())
 }
 
@@ -255,7 +255,7 @@ pub(crate) fn close(queue: &Queue) {
             return;
         }
     }
-    dev.state_change(rtnl);
+    dev.state_change_soon();
 }
 
 /// Ends the ties of all queues to a device that is going away. May sleep.

@@ -423,6 +423,13 @@ impl<T: Driver> NetDevice<T> {
         unsafe { bindings::netdev_state_change(self.as_raw()) };
     }
 
+    /// As [`Self::state_change`], but by the stack's own worker: within a second, and once for all
+    /// that changed by then. Any context.
+    pub(crate) fn state_change_soon(&self) {
+        // SAFETY: The device is valid; if it goes, the stack lets it go.
+        unsafe { bindings::linkwatch_fire_event(self.as_raw()) };
+    }
+
     /// Begins the device's end, unless it has begun. It ends after RTNL is released. May sleep.
     pub(crate) fn unregister(&self, _rtnl: &mut Rtnl) {
         if self.is_registered() {

@@ -100,7 +100,7 @@ fn bind(queue: &Queue, dev: &NetDevice<Device>, iff: SetIff, seat: Seat, rtnl: &
     queue.set_filtered(!iff.no_filter() && dev.filters.has_socket_filter());
     queue.set_in_pieces(iff.napi_frags());
     lifecycle::bind(queue, dev, seat, rtnl);
-    dev.state_change(rtnl);
+    dev.state_change_soon();
 }
 
 /// Makes a device and binds its first queue.
