@@ -3,8 +3,8 @@
 //! Which queue a flow was last written on.
 //!
 //! What was learned holds until the flow's packets stay in order without it ([`Mover`]): then a flow
-//! that is written on another queue moves there, one that was not written for long moves
-//! where its hash says, and one of a full set gives its place to a new one.
+//! that is written on another queue moves there, one that was not written for long moves where its
+//! hash says, and one of a full set gives its place to a new one.
 //!
 //! The table is fixed: 512 sets of 8 entries, a set being a cache line. An entry is one word, so a
 //! lookup is a look at one line and takes no lock, and learning is one store that may be lost to a
