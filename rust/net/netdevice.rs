@@ -426,8 +426,11 @@ impl<T: Driver> NetDevice<T> {
     /// As [`Self::state_change`], but by the stack's own worker: within a second, and once for all
     /// that changed by then. Any context.
     pub(crate) fn state_change_soon(&self) {
-        // SAFETY: The device is valid; if it goes, the stack lets it go.
-        unsafe { bindings::linkwatch_fire_event(self.as_raw()) };
+        // Nobody is told of one that is down.
+        if self.is_up() {
+            // SAFETY: The device is valid; if it goes, the stack lets it go.
+            unsafe { bindings::linkwatch_fire_event(self.as_raw()) };
+        }
     }
 
     /// Begins the device's end, unless it has begun. It ends after RTNL is released. May sleep.
