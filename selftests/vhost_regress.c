@@ -21,6 +21,7 @@
 
 #define BATCH		64	/* frames that vhost hands over in one call */
 #define LEAK_FRAMES	(300 * BATCH)
+#define FAIL_FRAMES	4000
 /* What a frame takes that is this short, and one that fills its page. */
 #define SHORT_BYTES	768
 #define LONG_LEN	3300
@@ -216,7 +217,7 @@ TEST_F(batch, cve_2026_46321)
 	EXPECT_TRUE(memory_is_back(before, LEAK_FRAMES * SHORT_BYTES / 2));
 }
 
-/* Makes the nth allocation of vhost's thread fail. */
+/* Makes the nth allocation of vhost's thread fail, or none more. */
 static int fail_allocation(SELF *self, int nth)
 {
 	char path[64], value[16];
@@ -227,30 +228,43 @@ static int fail_allocation(SELF *self, int nth)
 	return write_file(path, value);
 }
 
+/*
+ * Frames for each of which the first allocation fails, if it needs one: how many
+ * were lost by that. A CPU keeps some sk_buffs, for which none is needed.
+ */
+static int lose_frames(SELF *self, int frames)
+{
+	int n, err = 0, came = 0;
+
+	for (n = 0; n < frames && !err; n++) {
+		err = fail_allocation(self, 1);
+		if (!err)
+			err = queue_frame(self, LONG_LEN, n);
+		if (!err)
+			err = vhost_kick(&self->vhost.tx);
+		if (!err)
+			err = vhost_flush(&self->vhost);
+		if (!err)
+			err = fail_allocation(self, 0);
+		while (!err && !nothing_came_out(self))
+			came++;
+	}
+	return err ? err : frames - came;
+}
+
 /* No sk_buff for a frame, and its page was not freed. */
 TEST_F_TIMEOUT(batch, cve_2026_46322, 240)
 {
-	const int rounds = 4000;
 	int64_t before;
-	int n, came = 0;
+	int lost;
 
 	if (fail_allocation(self, 0) == -ENOENT)
 		SKIP(return, "the kernel has no fault injection");
-	ASSERT_EQ(0, fail_allocation(self, 0));
 	before = known_memory();
-	for (n = 0; n < rounds; n++) {
-		ASSERT_EQ(0, fail_allocation(self, 1 + n % 4));
-		ASSERT_EQ(0, queue_frame(self, LONG_LEN, n));
-		ASSERT_EQ(0, vhost_kick(&self->vhost.tx));
-		ASSERT_EQ(0, vhost_flush(&self->vhost));
-		ASSERT_EQ(0, fail_allocation(self, 0));
-		while (!nothing_came_out(self))
-			came++;
-	}
-	EXPECT_LT(0, came);
-	EXPECT_GT(rounds, came) TH_LOG("no allocation failed");
-	EXPECT_TRUE(memory_is_back(before, (int64_t)(rounds - came) *
-				   LONG_BYTES / 2));
+	lost = lose_frames(self, FAIL_FRAMES);
+	printf("# %d of %d frames lost\n", lost, FAIL_FRAMES);
+	EXPECT_LT(FAIL_FRAMES / 2, lost);
+	EXPECT_TRUE(memory_is_back(before, (int64_t)lost * LONG_BYTES / 2));
 }
 
 /* Redirects each frame to the device of that index. */
