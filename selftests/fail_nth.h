@@ -21,8 +21,7 @@ bool fail_nth_possible(void);
 
 /*
  * From now on each kind of allocation can fail: one that may wait, that of a
- * page, that of any slab cache but the checkers'. Mounts debugfs, in a mount
- * namespace of its own.
+ * page, that of any slab cache but the checkers'.
  */
 int fail_nth_all_kinds(void);
 

@@ -44,7 +44,7 @@ static int flush(const char *name)
  */
 static long dead_trackers(const char *name)
 {
-	bool tracked = !access("/sys/kernel/debug/ref_tracker", F_OK);
+	bool tracked = !access(DEBUGFS "/ref_tracker", F_OK);
 
 	return tracked && !strcmp(name, "kmalloc-32") ? 3 * 128 : 0;
 }

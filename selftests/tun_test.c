@@ -321,6 +321,10 @@ int ns_new(void)
 		return -errno;
 	if (mount("sysfs", "/sys", "sysfs", 0, NULL))
 		return -errno;
+	/* The one that was there is hidden by now. */
+	if (!access(DEBUGFS, F_OK) &&
+	    mount("debugfs", DEBUGFS, "debugfs", 0, NULL))
+		return -errno;
 	/* Router solicitations and MLD would be read as packets. */
 	if (!access("/proc/sys/net/ipv6", F_OK)) {
 		int err;

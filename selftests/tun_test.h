@@ -69,6 +69,9 @@ int tun_queue(int fd, int flags);
 int tun_attach_all(const char *name, int flags, int *fds, int n);
 void tun_close_all(int *fds, int n);
 
+/* Where the kernel's debugfs is, if it has one. */
+#define DEBUGFS		"/sys/kernel/debug"
+
 /* Network namespaces, each with a sysfs of its own and no IPv6 chatter. */
 int ns_new(void);
 int ns_enter(void);
