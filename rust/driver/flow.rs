@@ -120,11 +120,19 @@ impl FlowTable {
     /// As [`Self::lookup`], but a flow that was not written for long goes by `lane`, if `mover` has it
     /// moved there. It stays known, so that it does not leave that at once when it is written again.
     #[inline]
-    pub(crate) fn lookup_recent(&self, hash: u32, lane: u8, mover: &impl Mover) -> Option<u8> {
+    pub(crate) fn lookup_recent(
+        &self,
+        hash: u32,
+        lane: impl FnOnce() -> u8,
+        mover: &impl Mover,
+    ) -> Option<u8> {
         let (cell, Entry { flow, stamp }) = self.find(hash)?;
-        let is_old = stamp.age(Stamp::now()) > self.ageing;
-        if !is_old || flow.member == lane {
+        if stamp.age(Stamp::now()) <= self.ageing {
             return Some(flow.member);
+        }
+        let lane = lane();
+        if flow.member == lane {
+            return Some(lane);
         }
         let old = Entry { flow, stamp }.into_bits();
         let new = Learned { hash, member: lane };

@@ -100,11 +100,11 @@ impl Steering {
     /// if `mover` moves the flow where its hash says.
     #[inline]
     pub(crate) fn first_lane(&self, hash: u32, mover: &impl Mover) -> u8 {
-        let lane = self.lanes.get(bucket(hash));
+        let lane = || self.lanes.get(bucket(hash));
         let flows = self.flows.as_ref();
         flows
             .and_then(|flows| flows.lookup_recent(hash, lane, mover))
-            .unwrap_or(lane)
+            .unwrap_or_else(lane)
     }
 
     /// The lane of flow `hash`, whose packets are on their way.
