@@ -19,6 +19,7 @@
 #define WINDOW		128
 #define ROOM		1024
 #define CLOSE_ALL	5
+#define WARM_UP		2	/* rounds that are not counted: nothing is in a cache */
 
 enum op { DETACH, ATTACH, CLOSE, OPEN, OPS, ALL = OPS };
 
@@ -131,11 +132,13 @@ static int measure(enum node node, int queues, bool busy, int rounds)
 
 	setenv("TUN_DEV", node_path[node], 1);
 	setenv("TUN_KIND", node_kind[node], 1);
-	memset(samples[node], 0, sizeof(samples[node]));
 	err = load_start(&load, IFF_TUN, queues, ROOM, busy ? WINDOW : 0,
 			 false);
-	for (n = 0; !err && n < rounds; n++)
+	for (n = 0; !err && n < WARM_UP + rounds; n++) {
+		if (n <= WARM_UP)
+			memset(samples[node], 0, sizeof(samples[node]));
 		err = sample_round(node, 1 + n % (queues - 1));
+	}
 	if (!err)
 		err = load_settle(&load, &result);
 	if (!err)
