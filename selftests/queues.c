@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -130,6 +131,27 @@ TEST_F(queues, detach_keeps_others)
 	EXPECT_EQ(0, flows_send_to(flows, flow_nth(0)));
 	ASSERT_EQ(0, flows_write(flows, 3, flow_nth(0)));
 	EXPECT_EQ(3, flows_send_to(flows, flow_nth(0)));
+}
+
+/* Who waits for a queue has nothing to see when it goes. */
+TEST_F(queues, detach_wakes_nobody)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLOUT | EPOLLET };
+	int epoll = epoll_create1(EPOLL_CLOEXEC), fd = self->flows.fd[0];
+
+	ASSERT_LE(0, epoll);
+	ASSERT_EQ(0, epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event));
+	/* What is so from the start. */
+	ASSERT_EQ(1, epoll_wait(epoll, &event, 1, WAIT_MS));
+	ASSERT_EQ(EPOLLOUT, event.events);
+	ASSERT_EQ(0, tun_queue(fd, IFF_DETACH_QUEUE));
+	EXPECT_EQ(0, epoll_wait(epoll, &event, 1, 0));
+	ASSERT_EQ(0, tun_queue(fd, IFF_ATTACH_QUEUE));
+	ASSERT_EQ(0, flows_write(&self->flows, 0, flow_nth(0)));
+	ASSERT_EQ(0, flows_send(&self->flows, flow_nth(0), 0));
+	ASSERT_EQ(1, epoll_wait(epoll, &event, 1, WAIT_MS));
+	EXPECT_EQ(EPOLLIN | EPOLLOUT, event.events);
+	close(epoll);
 }
 
 /* The flows of a queue that went spread over those that are left. */

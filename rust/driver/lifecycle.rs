@@ -8,9 +8,10 @@
 //!                           └─ close, device_gone ┴──▶ Dead
 //! ```
 //!
-//! Every change is made under RTNL and in this order: publish the new state, wake every sleeper,
-//! wait until nobody is inside the queue under the old state, act. The wait is for this queue's
-//! users only, who stay for a bounded time; nobody waits for user space inside a queue.
+//! Every change is made under RTNL and in this order: publish the new state, wake every sleeper
+//! that has something to see, wait until nobody is inside the queue under the old state, act. The
+//! wait is for this queue's users only, who stay for a bounded time; nobody waits for user space
+//! inside a queue.
 //!
 //! Lock order: RTNL, a ring's consumer lock, its producer lock, both of another ring.
 
@@ -313,7 +314,7 @@ fn deactivate(queue: &Queue, dev: &NetDevice<Device>, rtnl: &mut Rtnl) {
     dev.set_active(member, false, rtnl);
     drop(locked);
     backpressure::let_go(dev, queue);
-    queue.wake(Events::IN | Events::OUT);
+    // Nobody is woken: who waits for the queue waits for the same as before.
     leaving.wait();
     // Nobody gives it packets any more.
     coalesce::hand_up(queue, &Disabled::new());

@@ -565,7 +565,7 @@ inline deactivate(q)
 #ifdef BUG_PUBLISH_OUTSIDE_LOCK
 	publish(q, DISABLED);
 #endif
-	wake(q);
+	/* Nobody is woken: who sleeps has nothing to see. */
 	wait_old(q)
 }
 
