@@ -14,6 +14,7 @@ use super::tx::PI_LEN;
 use super::vnet::Header;
 use super::xdp;
 use crate::net::bottom_half::Disabled;
+use crate::net::iov;
 use crate::net::skbuff::Copied;
 use crate::net::skbuff::DropReason;
 use crate::net::skbuff::SkBuff;
@@ -87,10 +88,7 @@ impl Headers {
             if from.len() < PI_LEN {
                 return Err(EINVAL.into());
             }
-            let mut pi = [0; PI_LEN];
-            if from.copy_from_iter(&mut pi) != PI_LEN {
-                return Err(EFAULT.into());
-            }
+            let pi: [u8; PI_LEN] = iov::take(from)?;
             self.proto = Some([pi[2], pi[3]]);
         }
         if flags.has_vnet_hdr() {

@@ -3,6 +3,7 @@
 //! The virtio-net header of a device with `IFF_VNET_HDR`: its size and byte order.
 
 use crate::net::if_tun::BatchFrame;
+use crate::net::iov;
 use crate::net::skbuff::SkBuff;
 use crate::net::virtio_net::Order;
 use crate::net::virtio_net::VnetHdr;
@@ -152,9 +153,7 @@ impl VnetLayout {
         }
         let parsed = self.parsed();
         let mut hdr = VnetHdr::empty();
-        if from.copy_from_iter(hdr.bytes_mut(parsed)) != parsed {
-            return Err(EFAULT);
-        }
+        iov::fill(from, hdr.bytes_mut(parsed))?;
         from.advance(self.size - parsed);
         let header = Header { hdr, layout: self };
         if header.covers() > from.len() {
@@ -187,14 +186,14 @@ impl VnetLayout {
         if to.len() < self.size || self.size < parsed {
             return Err(EINVAL);
         }
-        if to.copy_to_iter(hdr.bytes(parsed)) != parsed {
+        if iov::copy_to(hdr.bytes(parsed), to) != parsed {
             return Err(EFAULT);
         }
         let mut rest = self.size - parsed;
         while rest > 0 {
             let zeros = [0; 64];
             let len = rest.min(zeros.len());
-            if to.copy_to_iter(&zeros[..len]) != len {
+            if iov::copy_to(&zeros[..len], to) != len {
                 return Err(EFAULT);
             }
             rest -= len;

@@ -174,13 +174,14 @@ int rtun_skb_add_frag(struct sk_buff *skb, unsigned int len)
 size_t rtun_skb_copy_from_iter(struct sk_buff *skb, struct iov_iter *from)
 {
 	const struct skb_shared_info *shinfo = skb_shinfo(skb);
-	size_t copied = _copy_from_iter(skb->data, skb_headlen(skb), from);
+	size_t copied = rtun_copy_from_iter(skb->data, skb_headlen(skb), from);
 	unsigned int i;
 
 	for (i = 0; i < shinfo->nr_frags; i++) {
 		const skb_frag_t *frag = &shinfo->frags[i];
 
-		copied += _copy_from_iter(skb_frag_address(frag), skb_frag_size(frag), from);
+		copied += rtun_copy_from_iter(skb_frag_address(frag), skb_frag_size(frag),
+					      from);
 	}
 	return copied;
 }
@@ -201,7 +202,7 @@ int rtun_skb_copy_to_iter(const struct sk_buff *skb, unsigned int offset,
 	for (i = 0;; i++) {
 		if (offset < size) {
 			n = min(len, size - offset);
-			if (_copy_to_iter(data + offset, n, to) != n)
+			if (rtun_copy_to_iter(data + offset, n, to) != n)
 				return -EFAULT;
 			offset += n;
 			len -= n;

@@ -88,6 +88,23 @@ pub(crate) fn take<T: FromBytes>(from: &mut IovIterSource<'_>) -> Result<T> {
     Ok(unsafe { value.assume_init() })
 }
 
+/// Fills `out` from `from`, for the packet path. May sleep.
+///
+/// # Errors
+///
+/// `EFAULT` if it can not be read, or there is less.
+#[inline]
+pub(crate) fn fill(from: &mut IovIterSource<'_>, out: &mut [u8]) -> Result {
+    // SAFETY: The iterator is valid, and C writes to `out` no more than it has room for.
+    let copied = unsafe {
+        bindings::rtun_copy_from_iter(out.as_mut_ptr().cast(), out.len(), from.iov_iter())
+    };
+    if copied != out.len() {
+        return Err(EFAULT);
+    }
+    Ok(())
+}
+
 /// Copies a part of a packet to `to`, and says how many bytes went, up to a fault. For the packet
 /// path: `IovIterDest::copy_to_iter` does the same by a call. May sleep.
 #[inline]

@@ -11,6 +11,7 @@
 //! the frame of another device by [`Program::redirect`]. Its memory has one owner all the time.
 
 use crate::bindings;
+use crate::net::iov;
 use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 use kernel::iov::IovIterDest;
@@ -100,7 +101,7 @@ impl XdpFrame {
     /// `EFAULT` when user memory can not be written.
     pub(crate) fn copy_to(&self, to: &mut IovIterDest<'_>) -> Result {
         let len = self.len().min(to.len());
-        if to.copy_to_iter(&self.data()[..len]) != len {
+        if iov::copy_to(&self.data()[..len], to) != len {
             return Err(EFAULT);
         }
         Ok(())
