@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 #include <linux/if_ether.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
 
 #include "flows.h"
 #include "rtnl.h"
@@ -43,14 +45,75 @@ void flows_close(struct flows *flows)
 		close(flows->sock);
 }
 
+/* Four bytes that say nothing, behind the header. */
+static size_t add_options(uint8_t *ip, size_t len)
+{
+	struct iphdr *header = (void *)ip;
+
+	memmove(ip + sizeof(*header) + 4, ip + sizeof(*header),
+		len - sizeof(*header));
+	memset(ip + sizeof(*header), IPOPT_NOOP, 4);
+	header->ihl++;
+	header->tot_len = htons(len + 4);
+	header->check = 0;
+	header->check = packet_checksum(packet_sum(0, ip, 4 * header->ihl));
+	return len + 4;
+}
+
+/* The same ports under another header, perhaps with eight bytes that say nothing. */
+static size_t make_v6(uint8_t *ip, size_t len, bool options)
+{
+	static const uint8_t pad[] = { IPPROTO_UDP, 0, 1, 4, 0, 0, 0, 0 };
+	size_t more = options ? sizeof(pad) : 0, udp = len - sizeof(struct iphdr);
+	const struct iphdr old = *(struct iphdr *)ip;
+	struct ipv6hdr header = {
+		.version = 6,
+		.payload_len = htons(more + udp),
+		.nexthdr = options ? IPPROTO_HOPOPTS : IPPROTO_UDP,
+		.hop_limit = 64,
+		.saddr.s6_addr32 = { htonl(0x20010db8), 0, 0, old.saddr },
+		.daddr.s6_addr32 = { htonl(0x20010db8), 0, 0, old.daddr },
+	};
+
+	memmove(ip + sizeof(header) + more, ip + sizeof(old), udp);
+	memcpy(ip, &header, sizeof(header));
+	memcpy(ip + sizeof(header), pad, more);
+	return sizeof(header) + more + udp;
+}
+
+static uint16_t flows_proto(const struct flows *flows)
+{
+	switch (flows->guise) {
+	case FLOW_TAGGED:
+		return ETH_P_8021Q;
+	case FLOW_V6:
+	case FLOW_V6_OPTIONS:
+		return ETH_P_IPV6;
+	default:
+		return ETH_P_IP;
+	}
+}
+
 static size_t flows_packet(struct flows *flows, uint8_t *buf, struct flow f,
 			   uint32_t number)
 {
+	static const uint8_t tag[] = { 0, 1, ETH_P_IP >> 8, ETH_P_IP & 0xff };
+	uint8_t *ip = buf + flows->head;
 	uint32_t be = htonl(number);
+	size_t len;
 
 	if (flows->head)
-		packet_eth(buf, flows->mac, peer_mac, ETH_P_IP);
-	return flows->head + packet_udp4(buf + flows->head, f, &be, sizeof(be));
+		packet_eth(buf, flows->mac, peer_mac, flows_proto(flows));
+	if (flows->guise == FLOW_TAGGED) {
+		memcpy(ip, tag, sizeof(tag));
+		ip += sizeof(tag);
+	}
+	len = packet_udp4(ip, f, &be, sizeof(be));
+	if (flows->guise == FLOW_OPTIONS)
+		len = add_options(ip, len);
+	if (flows_proto(flows) == ETH_P_IPV6)
+		len = make_v6(ip, len, flows->guise == FLOW_V6_OPTIONS);
+	return ip - buf + len;
 }
 
 /* The peer's packet comes in by a queue. */
@@ -68,7 +131,8 @@ int flows_send(struct flows *flows, struct flow f, uint32_t number)
 {
 	uint8_t buf[128];
 	size_t len = flows_packet(flows, buf, flow_reverse(f), number);
-	int ret = packet_send(flows->sock, flows->index, ETH_P_IP, buf, len);
+	int ret = packet_send(flows->sock, flows->index, flows_proto(flows), buf,
+			      len);
 
 	return ret < 0 ? ret : 0;
 }

@@ -13,11 +13,21 @@
 
 #define FLOW_QUEUES	4
 
+/* What a packet has in it besides. */
+enum flow_guise {
+	FLOW_PLAIN,
+	FLOW_OPTIONS,		/* of IPv4 */
+	FLOW_TAGGED,		/* a VLAN, on a TAP */
+	FLOW_V6,		/* other addresses */
+	FLOW_V6_OPTIONS,
+};
+
 struct flows {
 	int fd[MAX_QUEUES];
 	int queues, index, sock;
 	size_t head;		/* of link header in each packet */
 	uint8_t mac[6];
+	enum flow_guise guise;	/* of packets that are written and sent */
 	int got[MAX_QUEUES];	/* packets that flows_collect() read, a queue */
 	uint32_t last;		/* number of the packet read last */
 	bool in_order;		/* numbers rose in each queue */

@@ -72,6 +72,31 @@ TEST_F(queues, flow_moves)
 	}
 }
 
+/* What else is in its packets does not make it another flow. */
+TEST_F(queues, flow_in_any_guise)
+{
+	static const enum flow_guise pair[][2] = {
+		{ FLOW_PLAIN, FLOW_OPTIONS }, { FLOW_OPTIONS, FLOW_PLAIN },
+		{ FLOW_V6, FLOW_V6 },
+		{ FLOW_V6, FLOW_V6_OPTIONS }, { FLOW_V6_OPTIONS, FLOW_V6 },
+		/* Not the other way: a packet socket has the wrong header found. */
+		{ FLOW_TAGGED, FLOW_PLAIN },
+	};
+	struct flows *flows = &self->flows;
+	size_t n, pairs = ARRAY_SIZE(pair) - !flows->head;
+	int q;
+
+	for (n = 0; n < pairs; n++) {
+		for (q = 0; q < FLOW_QUEUES; q++) {
+			flows->guise = pair[n][0];
+			ASSERT_EQ(0, flows_write(flows, q, flow_nth(n)));
+			flows->guise = pair[n][1];
+			EXPECT_EQ(q, flows_send_to(flows, flow_nth(n)))
+				TH_LOG("pair %zu", n);
+		}
+	}
+}
+
 TEST_F(queues, flows_spread)
 {
 	struct flows *flows = &self->flows;

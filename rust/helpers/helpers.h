@@ -38,6 +38,10 @@ struct bpf_prog *rtun_bpf_prog_get_socket_filter(u32 fd);
 u32 rtun_bpf_prog_run(const struct bpf_prog *prog, struct sk_buff *skb);
 void rtun_bpf_prog_release_rcu(struct bpf_prog *prog);
 
+/* flow_dissector.c */
+u32 rtun_skb_get_hash_symmetric(const struct sk_buff *skb);
+u32 rtun_eth_hash_symmetric(const void *data, unsigned int len);
+
 /* fs.c */
 void rtun_f_setown_current(struct file *file);
 void rtun_file_set_nowait(struct file *file);
@@ -134,8 +138,6 @@ int rtun_security_tun_dev_attach(struct sock *sk, void *security);
 int rtun_security_tun_dev_open(void *security);
 
 /* skbuff.c */
-u32 rtun_skb_get_hash_symmetric(const struct sk_buff *skb);
-u32 rtun_eth_hash_symmetric(const void *data, unsigned int len);
 void rtun_skb_metadata_set(struct sk_buff *skb, u8 len);
 int rtun_skb_orphan_frags_rx(struct sk_buff *skb);
 void rtun_skb_tx_timestamp(struct sk_buff *skb);

@@ -1,45 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-#include <linux/if_ether.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/skbuff.h>
 #include <linux/uio.h>
 #include <linux/if_vlan.h>
-#include <net/flow_dissector.h>
 
 #include "helpers.h"
-
-u32 rtun_skb_get_hash_symmetric(const struct sk_buff *skb)
-{
-	return __skb_get_hash_symmetric(skb);
-}
-
-/* As the stack computes it for a packet of this frame. */
-u32 rtun_eth_hash_symmetric(const void *data, unsigned int len)
-{
-	static struct flow_dissector dissector __read_mostly = {
-		.used_keys = BIT_ULL(FLOW_DISSECTOR_KEY_CONTROL) |
-			     BIT_ULL(FLOW_DISSECTOR_KEY_BASIC) |
-			     BIT_ULL(FLOW_DISSECTOR_KEY_IPV4_ADDRS) |
-			     BIT_ULL(FLOW_DISSECTOR_KEY_IPV6_ADDRS) |
-			     BIT_ULL(FLOW_DISSECTOR_KEY_PORTS),
-		.offset = {
-			[FLOW_DISSECTOR_KEY_CONTROL] = offsetof(struct flow_keys, control),
-			[FLOW_DISSECTOR_KEY_BASIC] = offsetof(struct flow_keys, basic),
-			[FLOW_DISSECTOR_KEY_IPV4_ADDRS] = offsetof(struct flow_keys, addrs),
-			[FLOW_DISSECTOR_KEY_IPV6_ADDRS] = offsetof(struct flow_keys, addrs),
-			[FLOW_DISSECTOR_KEY_PORTS] = offsetof(struct flow_keys, ports),
-		},
-	};
-	const struct ethhdr *eth = data;
-	struct flow_keys keys = { 0 };
-
-	if (len >= ETH_HLEN)
-		__skb_flow_dissect(&init_net, NULL, &dissector, &keys, data,
-				   eth->h_proto, ETH_HLEN, len, 0);
-	return flow_hash_from_keys(&keys);
-}
 
 void rtun_skb_metadata_set(struct sk_buff *skb, u8 len)
 {
