@@ -1,13 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 
 #include <linux/atomic.h>
+#include <linux/sched.h>
 #include <linux/wait_bit.h>
 
 #include "helpers.h"
 
+/* Looks at what takes a moment, unless somebody holds it up, before one sleeps. */
+#define LOOKS	256
+
 /* Sleeps until none of the bits of @mask is set in @word. */
 void rtun_wait_var_zero_mask(u64 *word, u64 mask)
 {
+	unsigned int n;
+
+	for (n = 0; n < LOOKS && !need_resched(); n++) {
+		if (!(smp_load_acquire(word) & mask))
+			return;
+		cpu_relax();
+	}
 	/* Pairs with the full barrier of who clears a bit and wakes. */
 	wait_var_event(word, !(smp_load_acquire(word) & mask));
 }
