@@ -180,9 +180,9 @@ fn whole_ways() -> Vec<Box<dyn Case>> {
     }
     let (hold, qdisc) = (Hold::Administrator, "pfifo_fast");
     cases.push(Box::new(Burst { hold, qdisc }));
-    for queues in [1, 2, 4] {
+    for (queues, idle) in [(1, 0), (1, 1), (2, 0), (4, 0)] {
         for way in [Way::Read, Way::Write] {
-            cases.push(Box::new(Parallel { way, queues }));
+            cases.push(Box::new(Parallel { way, queues, idle }));
         }
     }
     cases

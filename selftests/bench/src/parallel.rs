@@ -51,11 +51,18 @@ pub struct Parallel {
     pub way: Way,
     /// How many.
     pub queues: usize,
+    /// How many more there are that nobody uses.
+    pub idle: usize,
 }
 
 impl Case for Parallel {
     fn name(&self) -> String {
-        format!("{}-64-queues-{}", self.way.name(), self.queues)
+        let name = format!("{}-64-queues-{}", self.way.name(), self.queues);
+
+        match self.idle {
+            0 => name,
+            idle => format!("{name}-of-{}", self.queues + idle),
+        }
     }
 
     fn subjects(&self) -> Vec<Subject> {
@@ -73,7 +80,7 @@ impl Case for Parallel {
         };
         let mut device = Device::new_up(subject, &setup, ROOM, 1500)?;
 
-        for _ in 1..self.queues {
+        for _ in 1..self.queues + self.idle {
             device.attach()?;
         }
         let frames: Vec<_> = (0..self.queues)
