@@ -6,7 +6,7 @@
 
 #include "helpers.h"
 
-/* Looks at what takes a moment, unless somebody holds it up, before one sleeps. */
+/* Looks before a sleep: it takes but a moment, unless somebody was preempted. */
 #define LOOKS	256
 
 /* Sleeps until none of the bits of @mask is set in @word. */
