@@ -22,9 +22,11 @@ no_ping_lost()
 # Every stream must have brought data.
 tcp_streams_complete()
 {
-	iperf "$1" -P 16 -t 2 -b 300K -l 4K --pacing-timer 50000 || return
+	iperf "$1" -P 16 -t 2 -b $((300 / ${TEST_SLOW:-1}))K -l 4K --pacing-timer 50000 || return
 	jq -e '[.end.streams[].receiver.bytes] | length == 16 and all(. > 0)' \
-		"$tmp/iperf.json" >/dev/null || complain "not every stream brought data"
+		"$tmp/iperf.json" >/dev/null && return
+	complain "$(jq -c '[.end.streams[] |
+		{bytes: .receiver.bytes, seconds: .receiver.seconds}]' "$tmp/iperf.json")"
 }
 
 # Chance may leave a queue without a flow: other ports, other queues.
