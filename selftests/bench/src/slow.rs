@@ -47,7 +47,7 @@ const PROBE: u16 = 12346;
 const BURST_WORK: Duration = Duration::from_micros(10);
 const FLOOD_WORK: Duration = Duration::from_micros(100);
 /// Longer than the ring's packets take to be read, emulated or not.
-const LOST: Duration = Duration::from_millis(500);
+const LOST: Duration = Duration::from_millis(250);
 
 /// A burst of packets that is larger than the queue, again when nothing of it is left.
 pub struct Burst {
@@ -141,7 +141,7 @@ impl Case for Loaded {
                         anyhow::Ok(())
                     });
                     let readings = until_flooded(reader)
-                        .and_then(|()| probe_flood(reader, &probe, effort.calls * 2));
+                        .and_then(|()| probe_flood(reader, &probe, effort.calls));
 
                     stop.store(true, Relaxed);
                     flood.join().expect("the flooding thread panicked")?;
