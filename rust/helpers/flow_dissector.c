@@ -12,7 +12,8 @@
 
 /*
  * Most packets are TCP or UDP right behind an IP header without options. What the
- * dissector takes from them is taken here at once, which is a tenth of the work.
+ * dissector takes from them is taken here at once: it must stay the same, for all
+ * packets of a flow are to have one hash.
  */
 static bool fill_keys(struct flow_keys *keys, __be16 proto, const void *data, int len)
 {
