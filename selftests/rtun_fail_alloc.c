@@ -11,25 +11,16 @@
  * a failed allocation. And not failed: what the kernel's checkers allocate for
  * themselves, which would be as much again, and end their checks.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
-#include <linux/ethtool.h>
-#include <linux/if_arp.h>
-#include <linux/if_ether.h>
-#include <linux/sockios.h>
 
-#include "batch.h"
-#include "bpf.h"
+#include "fail_call.h"
 #include "fail_nth.h"
 #include "kmod.h"
-#include "qstats.h"
 #include "rtnl.h"
 #include "tun_test.h"
 #include "harness.h"
@@ -37,10 +28,7 @@
 #define LIMIT		3000	/* allocations of a call */
 #define DRIVERS		40	/* more than a driver's own of TUNSETIFF */
 #define ERRNOS		3
-#define LEN		64
-#define KEPT		128	/* packet headers that a CPU keeps for the next ones */
 
-#define SELF	FIXTURE_DATA(fail)
 #define VARIANT	FIXTURE_VARIANT(fail)
 
 /* What a call may change. */
@@ -52,11 +40,8 @@ struct state {
 
 FIXTURE(fail)
 {
-	int fd[2], index, sock, control, epoll, prog;
-	int extra;		/* a descriptor that a call has made */
-	int written;		/* packets, by a call */
+	struct fail_subject subject;
 	struct state before, after;
-	struct rtnl_link_stats64 stats;
 };
 
 FIXTURE_VARIANT(fail)
@@ -64,374 +49,12 @@ FIXTURE_VARIANT(fail)
 	int flags;		/* of the device */
 	int queues;		/* that it has before the call */
 	bool up;
-	int (*prepare)(SELF *self);
-	int (*call)(SELF *self, int flags);
-	int (*check)(SELF *self, int ret);
+	const struct fail_call *call;
 	int errnos[ERRNOS];	/* none: the call can not fail */
 	int most;		/* allocations to let fail, or 0: all */
 };
 
-/* The calls: a value >= 0, or a negative errno. */
-
-static int call_open(SELF *self, int flags)
-{
-	self->fd[0] = tun_open(O_NONBLOCK);
-	return self->fd[0];
-}
-
-static int call_close(SELF *self, int flags)
-{
-	int ret = close(self->fd[0]) ? -errno : 0;
-
-	self->fd[0] = -1;
-	return ret;
-}
-
-static int call_set_iff(SELF *self, int flags)
-{
-	return tun_set_iff(self->fd[self->index ? 1 : 0], "ours", flags);
-}
-
-static int call_detach(SELF *self, int flags)
-{
-	return tun_queue(self->fd[1], IFF_DETACH_QUEUE);
-}
-
-static int call_attach(SELF *self, int flags)
-{
-	return tun_queue(self->fd[1], IFF_ATTACH_QUEUE);
-}
-
-static int call_persist(SELF *self, int flags)
-{
-	return tun_ioctl(self->fd[0], TUNSETPERSIST, 1);
-}
-
-static int call_link_type(SELF *self, int flags)
-{
-	return tun_ioctl(self->fd[0], TUNSETLINK, ARPHRD_PPP);
-}
-
-static int call_fasync(SELF *self, int flags)
-{
-	return fcntl(self->fd[0], F_SETFL, O_NONBLOCK | O_ASYNC) ? -errno : 0;
-}
-
-static int call_epoll(SELF *self, int flags)
-{
-	struct epoll_event event = { .events = EPOLLIN };
-
-	return epoll_ctl(self->epoll, EPOLL_CTL_ADD, self->fd[0], &event) ?
-	       -errno : 0;
-}
-
-static int call_poll(SELF *self, int flags)
-{
-	return wait_events(self->fd[0], POLLIN | POLLOUT, 0);
-}
-
-/* More packets than the CPU has headers for, which a socket keeps. */
-static int call_write(SELF *self, int flags)
-{
-	const struct ethhdr packet[4] = { { .h_proto = htons(ETH_P_802_EX1) } };
-	int ret;
-
-	self->written = 0;
-	do {
-		self->written++;
-		ret = write_ret(self->fd[0], packet, sizeof(packet));
-	} while (ret > 0 && self->written <= KEPT);
-	return ret;
-}
-
-/* More than a page: the buffer is put together from several. */
-static int call_write_large(SELF *self, int flags)
-{
-	static uint8_t packet[30000] = { 0x45 };
-
-	return write_ret(self->fd[0], packet, sizeof(packet));
-}
-
-static int call_send(SELF *self, int flags)
-{
-	uint8_t packet[LEN] = { 0x45 };
-
-	return packet_send(self->sock, self->index, ETH_P_IP, packet,
-			   sizeof(packet));
-}
-
-static int call_read(SELF *self, int flags)
-{
-	uint8_t packet[2 * LEN];
-
-	return read_ret(self->fd[0], packet, sizeof(packet));
-}
-
-/* By ioctl: one system call, and so one place from which an error can come. */
-static int dev_ioctl(SELF *self, int cmd, struct ifreq *ifr)
-{
-	memcpy(ifr->ifr_name, "ours", sizeof("ours"));
-	return tun_ioctl_ptr(self->control, cmd, ifr);
-}
-
-static int call_txqlen(SELF *self, int flags)
-{
-	struct ifreq ifr = { .ifr_qlen = 700 };
-
-	return dev_ioctl(self, SIOCSIFTXQLEN, &ifr);
-}
-
-static int call_mtu(SELF *self, int flags)
-{
-	struct ifreq ifr = { .ifr_mtu = 1400 };
-
-	return dev_ioctl(self, SIOCSIFMTU, &ifr);
-}
-
-static int call_up(SELF *self, int flags)
-{
-	struct ifreq ifr = { .ifr_flags = IFF_UP };
-
-	return dev_ioctl(self, SIOCSIFFLAGS, &ifr);
-}
-
-static int call_rename(SELF *self, int flags)
-{
-	struct ifreq ifr = { .ifr_newname = "other" };
-
-	return dev_ioctl(self, SIOCSIFNAME, &ifr);
-}
-
-static int call_socket(SELF *self, int flags)
-{
-	self->extra = tun_ioctl(self->fd[0], RTUN_SOCKET, O_CLOEXEC);
-	return self->extra;
-}
-
-static int call_batch(SELF *self, int flags)
-{
-	return batch_set(self->fd[0], RTUN_BATCH_V1);
-}
-
-static int call_packed_write(SELF *self, int flags)
-{
-	static const uint8_t packet[LEN] = { 0x45 };
-	static struct batch batch;
-
-	batch.len = 0;
-	batch_put(&batch, packet, sizeof(packet));
-	return batch_write(self->fd[0], &batch);
-}
-
-static int call_send_more(SELF *self, int flags)
-{
-	uint8_t packet[LEN] = { 0x45 };
-	int ret = send(self->extra, packet, sizeof(packet),
-		       MSG_MORE | MSG_DONTWAIT);
-
-	return ret < 0 ? -errno : ret;
-}
-
-static int call_peek(SELF *self, int flags)
-{
-	uint8_t packet[2 * LEN];
-	int ret = recv(self->extra, packet, sizeof(packet),
-		       MSG_PEEK | MSG_DONTWAIT);
-
-	return ret < 0 ? -errno : ret;
-}
-
-static int call_private_flag(SELF *self, int flags)
-{
-	struct ethtool_value value = { .cmd = ETHTOOL_SPFLAGS, .data = 1 };
-	struct ifreq ifr = { .ifr_data = (char *)&value };
-
-	return dev_ioctl(self, SIOCETHTOOL, &ifr);
-}
-
-static int call_xdp(SELF *self, int flags)
-{
-	union bpf_attr attr = { .link_create = {
-		.prog_fd = self->prog,
-		.target_ifindex = self->index,
-		.attach_type = BPF_XDP,
-		.flags = XDP_FLAGS_DRV_MODE,
-	} };
-
-	self->extra = syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
-	return self->extra < 0 ? -errno : self->extra;
-}
-
-/* What has to be there before some calls, beyond the device's queues. */
-
-static int prepare_file(SELF *self)
-{
-	self->fd[self->index ? 1 : 0] = tun_open(O_NONBLOCK);
-	return self->fd[self->index ? 1 : 0];
-}
-
-/* The second queue is disabled, and the stack has forgotten it. */
-static int prepare_disabled(SELF *self)
-{
-	int err = tun_queue(self->fd[1], IFF_DETACH_QUEUE);
-
-	if (!err)
-		err = link_up(self->index, false);
-	return err ? err : link_up(self->index, true);
-}
-
-static int prepare_disabled_only(SELF *self)
-{
-	return tun_queue(self->fd[1], IFF_DETACH_QUEUE);
-}
-
-static int prepare_epoll(SELF *self)
-{
-	self->epoll = epoll_create1(EPOLL_CLOEXEC);
-	return self->epoll;
-}
-
-/* A writer waits for the interface to come up. */
-static int prepare_writer(SELF *self)
-{
-	struct epoll_event event = { .events = EPOLLOUT };
-	int err = prepare_epoll(self);
-
-	if (err < 0)
-		return err;
-	return epoll_ctl(self->epoll, EPOLL_CTL_ADD, self->fd[0], &event) ?
-	       -errno : 0;
-}
-
-static int prepare_sock(SELF *self)
-{
-	self->sock = packet_socket(self->index, 0);
-	return self->sock;
-}
-
-/* It is the only one that gets what is written, and so gets no copy. */
-static int prepare_keeper(SELF *self)
-{
-	self->sock = packet_socket(self->index, ETH_P_802_EX1);
-	return self->sock;
-}
-
-static int prepare_packet(SELF *self)
-{
-	int err = prepare_sock(self);
-
-	return err < 0 ? err : call_send(self, 0);
-}
-
-static int prepare_batch(SELF *self)
-{
-	return call_batch(self, 0);
-}
-
-/* Of what is sent by it, four packets wait for more. */
-static int prepare_socket(SELF *self)
-{
-	struct ethtool_coalesce coalesce = {
-		.cmd = ETHTOOL_SCOALESCE, .rx_max_coalesced_frames = 4,
-	};
-	struct ifreq ifr = { .ifr_data = (char *)&coalesce };
-	int err = dev_ioctl(self, SIOCETHTOOL, &ifr);
-
-	return err ? err : call_socket(self, 0);
-}
-
-static int prepare_socket_with_packet(SELF *self)
-{
-	int err = prepare_packet(self);
-
-	return err < 0 ? err : call_socket(self, 0);
-}
-
-static int prepare_program(SELF *self)
-{
-	if (self->prog < 0)
-		self->prog = bpf_load_constant(BPF_PROG_TYPE_XDP, XDP_PASS);
-	return self->prog;
-}
-
-static int64_t received(const struct rtnl_link_stats64 *stats)
-{
-	return stats->rx_packets + stats->rx_dropped;
-}
-
-/* Each packet that was written is counted: as received, or as dropped. */
-static int check_written(SELF *self, int ret)
-{
-	struct link_info info;
-	int err = link_get(self->index, &info);
-
-	if (err)
-		return err;
-	return received(&info.stats) - received(&self->stats) == self->written ?
-	       0 : -EIO;
-}
-
-/*
- * What a packet socket has sent, but for what the stack itself lost on the
- * way, is to be read or was counted. What it could not send is neither.
- */
-static int check_sent(SELF *self, int ret)
-{
-	struct link_info info;
-	int i, there, err = link_get(self->index, &info);
-	uint8_t packet[2 * LEN];
-
-	if (err)
-		return err;
-	there = info.stats.tx_dropped - self->stats.tx_dropped;
-	for (i = 0; i < 2; i++)
-		there += read_ret(self->fd[i], packet, sizeof(packet)) > 0;
-	return there == (ret > 0) ? 0 : -EIO;
-}
-
-/* What could not even be looked at is not counted. */
-static int check_batch_written(SELF *self, int ret)
-{
-	struct link_info info;
-	int err = link_get(self->index, &info);
-	int64_t count = received(&info.stats) - received(&self->stats);
-
-	if (err)
-		return err;
-	return count == (ret > 0) || (ret < 0 && count == 1) ? 0 : -EIO;
-}
-
-static int check_batch(SELF *self, int ret)
-{
-	return batch_get(self->fd[0]) == RTUN_BATCH_V1 ? 0 : -EIO;
-}
-
-static int check_private_flag(SELF *self, int ret)
-{
-	return ethtool_private_flags("ours") == (ret >= 0) ? 0 : -EIO;
-}
-
-static int check_program(SELF *self, int ret)
-{
-	struct link_info info;
-	int err = link_get(self->index, &info);
-
-	if (err)
-		return err;
-	return (info.xdp_mode == XDP_ATTACHED_DRV) == (ret >= 0) ? 0 : -EIO;
-}
-
-static int check_woken(SELF *self, int ret)
-{
-	struct epoll_event event;
-	int n = epoll_wait(self->epoll, &event, 1, 0);
-
-	return n == (ret >= 0) ? 0 : -EIO;
-}
-
-/* The state. */
-
-static void state_get(SELF *self, struct state *state)
+static void state_get(struct fail_subject *on, struct state *state)
 {
 	struct link_info info = { .name = "" };
 	int i;
@@ -442,9 +65,9 @@ static void state_get(SELF *self, struct state *state)
 	state->devices = link_count_kind(tun_kind(), NULL);
 	state->modules = tun_module_refs();
 	for (i = 0; i < 2; i++)
-		state->flags[i] = tun_get_flags(self->fd[i]);
-	state->async = fcntl(self->fd[0], F_GETFL) & O_ASYNC;
-	if (link_get(self->index ?: link_index("ours"), &info))
+		state->flags[i] = tun_get_flags(on->fd[i]);
+	state->async = fcntl(on->fd[0], F_GETFL) & O_ASYNC;
+	if (link_get(on->index ?: link_index("ours"), &info))
 		return;
 	memcpy(state->name, info.name, IFNAMSIZ);
 	state->active = info.queues;
@@ -455,15 +78,15 @@ static void state_get(SELF *self, struct state *state)
 	state->up = info.flags & IFF_UP;
 	state->tx_queues = netdev_queues(info.name, "tx-");
 	state->rx_queues = netdev_queues(info.name, "rx-");
-	self->stats = info.stats;
+	on->stats = info.stats;
 }
 
 /* The same when all that was closed is gone. */
-static int state_settled(SELF *self, struct state *state)
+static int state_settled(struct fail_subject *on, struct state *state)
 {
 	int err = rcu_barrier();
 
-	state_get(self, state);
+	state_get(on, state);
 	return err;
 }
 
@@ -478,16 +101,16 @@ static void state_log(struct __test_metadata *_metadata, const char *what,
 	       s->async, s->name);
 }
 
-static bool state_is(struct __test_metadata *_metadata, SELF *self,
+static bool state_is(struct __test_metadata *_metadata, struct fail_subject *on,
 		     const struct state *expected)
 {
 	struct state now;
 
-	state_get(self, &now);
+	state_get(on, &now);
 	if (!memcmp(&now, expected, sizeof(now)))
 		return true;
 	/* It may be what was not freed yet. */
-	EXPECT_EQ(0, state_settled(self, &now));
+	EXPECT_EQ(0, state_settled(on, &now));
 	if (!memcmp(&now, expected, sizeof(now)))
 		return true;
 	state_log(_metadata, "expected", expected);
@@ -496,36 +119,36 @@ static bool state_is(struct __test_metadata *_metadata, SELF *self,
 }
 
 /* All as it is before the call. */
-static int begin(SELF *self, const VARIANT *variant)
+static int begin(struct fail_subject *on, const VARIANT *variant)
 {
 	int err;
 
-	tun_close_all(self->fd, 2);
-	close(self->sock);
-	close(self->epoll);
-	close(self->extra);
-	self->sock = -1;
-	self->epoll = -1;
-	self->extra = -1;
-	self->index = 0;
+	tun_close_all(on->fd, 2);
+	close(on->sock);
+	close(on->epoll);
+	close(on->extra);
+	on->sock = -1;
+	on->epoll = -1;
+	on->extra = -1;
+	on->index = 0;
 	err = link_delete_kind(tun_kind());
 	if (!err)
-		err = tun_attach_all("ours", variant->flags, self->fd,
+		err = tun_attach_all("ours", variant->flags, on->fd,
 				     variant->queues);
 	if (err)
 		return err;
 	if (variant->queues)
-		self->index = tun_index(self->fd[0]);
+		on->index = tun_index(on->fd[0]);
 	if (variant->up)
-		err = link_up(self->index, true);
-	if (!err && variant->prepare)
-		err = variant->prepare(self);
+		err = link_up(on->index, true);
+	if (!err && variant->call->prepare)
+		err = variant->call->prepare(on);
 	return err < 0 ? err : 0;
 }
 
 /* What fail_nth_call() does. */
 struct attempt {
-	SELF *self;
+	struct fail_subject *on;
 	const VARIANT *variant;
 };
 
@@ -534,8 +157,8 @@ static int attempt_call(void *arg)
 	struct attempt *attempt = arg;
 
 	/* Most calls that write, write one. */
-	attempt->self->written = 1;
-	return attempt->variant->call(attempt->self, attempt->variant->flags);
+	attempt->on->written = 1;
+	return attempt->variant->call->call(attempt->on, attempt->variant->flags);
 }
 
 static bool may_say(const VARIANT *variant, int ret)
@@ -551,28 +174,32 @@ static bool may_say(const VARIANT *variant, int ret)
 
 FIXTURE_SETUP(fail)
 {
+	struct fail_subject *on = &self->subject;
+
 	ASSERT_EQ(0, ns_enter());
 	ASSERT_EQ(0, fail_nth_all_kinds());
-	self->fd[0] = -1;
-	self->fd[1] = -1;
-	self->sock = -1;
-	self->epoll = -1;
-	self->prog = -1;
-	self->extra = -1;
-	self->control = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	ASSERT_LE(0, self->control);
+	on->fd[0] = -1;
+	on->fd[1] = -1;
+	on->sock = -1;
+	on->epoll = -1;
+	on->prog = -1;
+	on->extra = -1;
+	on->control = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	ASSERT_LE(0, on->control);
 }
 
 FIXTURE_TEARDOWN(fail)
 {
-	close(self->extra);
-	tun_close_all(self->fd, 2);
+	struct fail_subject *on = &self->subject;
+
+	close(on->extra);
+	tun_close_all(on->fd, 2);
 	link_delete_kind(tun_kind());
 }
 
 FIXTURE_VARIANT_ADD(fail, open)
 {
-	.call = call_open,
+	.call = &fail_open,
 	.errnos = { ENOMEM },
 };
 
@@ -584,16 +211,14 @@ FIXTURE_VARIANT_ADD(fail, open)
 FIXTURE_VARIANT_ADD(fail, create_tun)
 {
 	.flags = TUN_NOPI,
-	.prepare = prepare_file,
-	.call = call_set_iff,
+	.call = &fail_set_iff,
 	.errnos = { ENOMEM, ENOBUFS, EINVAL },
 };
 
 FIXTURE_VARIANT_ADD(fail, create_tap)
 {
 	.flags = TAP_NOPI,
-	.prepare = prepare_file,
-	.call = call_set_iff,
+	.call = &fail_set_iff,
 	.errnos = { ENOMEM, ENOBUFS, EINVAL },
 	.most = DRIVERS,
 };
@@ -601,8 +226,7 @@ FIXTURE_VARIANT_ADD(fail, create_tap)
 FIXTURE_VARIANT_ADD(fail, create_tun_multi_queue)
 {
 	.flags = TUN_NOPI | IFF_MULTI_QUEUE,
-	.prepare = prepare_file,
-	.call = call_set_iff,
+	.call = &fail_set_iff,
 	.errnos = { ENOMEM, ENOBUFS, EINVAL },
 	.most = DRIVERS,
 };
@@ -610,8 +234,7 @@ FIXTURE_VARIANT_ADD(fail, create_tun_multi_queue)
 FIXTURE_VARIANT_ADD(fail, create_tap_multi_queue)
 {
 	.flags = TAP_NOPI | IFF_MULTI_QUEUE,
-	.prepare = prepare_file,
-	.call = call_set_iff,
+	.call = &fail_set_iff,
 	.errnos = { ENOMEM, ENOBUFS, EINVAL },
 };
 
@@ -620,8 +243,7 @@ FIXTURE_VARIANT_ADD(fail, join)
 	.flags = TUN_NOPI | IFF_MULTI_QUEUE,
 	.queues = 1,
 	.up = true,
-	.prepare = prepare_file,
-	.call = call_set_iff,
+	.call = &fail_set_iff,
 	.errnos = { ENOMEM },
 };
 
@@ -630,8 +252,7 @@ FIXTURE_VARIANT_ADD(fail, attach)
 	.flags = TAP_NOPI | IFF_MULTI_QUEUE,
 	.queues = 2,
 	.up = true,
-	.prepare = prepare_disabled,
-	.call = call_attach,
+	.call = &fail_attach,
 	.errnos = { ENOMEM },
 };
 
@@ -640,7 +261,7 @@ FIXTURE_VARIANT_ADD(fail, detach)
 	.flags = TAP_NOPI | IFF_MULTI_QUEUE,
 	.queues = 2,
 	.up = true,
-	.call = call_detach,
+	.call = &fail_detach,
 };
 
 FIXTURE_VARIANT_ADD(fail, close_last)
@@ -648,7 +269,7 @@ FIXTURE_VARIANT_ADD(fail, close_last)
 	.flags = TAP_NOPI,
 	.queues = 1,
 	.up = true,
-	.call = call_close,
+	.call = &fail_close,
 };
 
 FIXTURE_VARIANT_ADD(fail, close_one)
@@ -656,7 +277,7 @@ FIXTURE_VARIANT_ADD(fail, close_one)
 	.flags = TUN_NOPI | IFF_MULTI_QUEUE,
 	.queues = 2,
 	.up = true,
-	.call = call_close,
+	.call = &fail_close,
 };
 
 /* The in-tree driver's error, whatever it was, is heard as EPERM. */
@@ -665,7 +286,7 @@ FIXTURE_VARIANT_ADD(fail, resize)
 	.flags = TUN_NOPI,
 	.queues = 1,
 	.up = true,
-	.call = call_txqlen,
+	.call = &fail_txqlen,
 	.errnos = { ENOMEM },
 };
 
@@ -673,8 +294,7 @@ FIXTURE_VARIANT_ADD(fail, resize_multi_queue)
 {
 	.flags = TAP_NOPI | IFF_MULTI_QUEUE,
 	.queues = 2,
-	.prepare = prepare_disabled_only,
-	.call = call_txqlen,
+	.call = &fail_txqlen_disabled,
 	.errnos = { ENOMEM },
 };
 
@@ -683,23 +303,21 @@ FIXTURE_VARIANT_ADD(fail, mtu)
 	.flags = TUN_NOPI,
 	.queues = 1,
 	.up = true,
-	.call = call_mtu,
+	.call = &fail_mtu,
 };
 
 FIXTURE_VARIANT_ADD(fail, up)
 {
 	.flags = TAP_NOPI | IFF_MULTI_QUEUE,
 	.queues = 2,
-	.prepare = prepare_writer,
-	.call = call_up,
-	.check = check_woken,
+	.call = &fail_up,
 };
 
 FIXTURE_VARIANT_ADD(fail, rename)
 {
 	.flags = TUN_NOPI,
 	.queues = 1,
-	.call = call_rename,
+	.call = &fail_rename,
 	.errnos = { ENOMEM, ENOBUFS },
 };
 
@@ -707,14 +325,14 @@ FIXTURE_VARIANT_ADD(fail, persist)
 {
 	.flags = TUN_NOPI,
 	.queues = 1,
-	.call = call_persist,
+	.call = &fail_persist,
 };
 
 FIXTURE_VARIANT_ADD(fail, link_type)
 {
 	.flags = TUN_NOPI,
 	.queues = 1,
-	.call = call_link_type,
+	.call = &fail_link_type,
 };
 
 FIXTURE_VARIANT_ADD(fail, write)
@@ -722,9 +340,7 @@ FIXTURE_VARIANT_ADD(fail, write)
 	.flags = TAP_NOPI,
 	.queues = 1,
 	.up = true,
-	.prepare = prepare_keeper,
-	.call = call_write,
-	.check = check_written,
+	.call = &fail_write,
 	.errnos = { ENOMEM, ENOBUFS },
 };
 
@@ -733,8 +349,7 @@ FIXTURE_VARIANT_ADD(fail, write_large)
 	.flags = TUN_NOPI | IFF_MULTI_QUEUE,
 	.queues = 2,
 	.up = true,
-	.call = call_write_large,
-	.check = check_written,
+	.call = &fail_write_large,
 	.errnos = { ENOMEM, ENOBUFS },
 };
 
@@ -744,9 +359,7 @@ FIXTURE_VARIANT_ADD(fail, send)
 	.flags = TUN_NOPI | IFF_MULTI_QUEUE,
 	.queues = 2,
 	.up = true,
-	.prepare = prepare_sock,
-	.call = call_send,
-	.check = check_sent,
+	.call = &fail_send,
 	.errnos = { ENOMEM, ENOBUFS },
 };
 
@@ -755,8 +368,7 @@ FIXTURE_VARIANT_ADD(fail, read)
 	.flags = TUN_NOPI,
 	.queues = 1,
 	.up = true,
-	.prepare = prepare_packet,
-	.call = call_read,
+	.call = &fail_read,
 };
 
 FIXTURE_VARIANT_ADD(fail, poll)
@@ -764,7 +376,7 @@ FIXTURE_VARIANT_ADD(fail, poll)
 	.flags = TUN_NOPI,
 	.queues = 1,
 	.up = true,
-	.call = call_poll,
+	.call = &fail_poll,
 };
 
 FIXTURE_VARIANT_ADD(fail, epoll)
@@ -772,8 +384,7 @@ FIXTURE_VARIANT_ADD(fail, epoll)
 	.flags = TAP_NOPI,
 	.queues = 1,
 	.up = true,
-	.prepare = prepare_epoll,
-	.call = call_epoll,
+	.call = &fail_epoll,
 	.errnos = { ENOMEM },
 };
 
@@ -781,7 +392,7 @@ FIXTURE_VARIANT_ADD(fail, fasync)
 {
 	.flags = TUN_NOPI,
 	.queues = 1,
-	.call = call_fasync,
+	.call = &fail_fasync,
 	.errnos = { ENOMEM },
 };
 
@@ -791,7 +402,7 @@ FIXTURE_VARIANT_ADD(fail, socket)
 	.flags = TUN_NOPI | IFF_MULTI_QUEUE,
 	.queues = 2,
 	.up = true,
-	.call = call_socket,
+	.call = &fail_socket,
 	.errnos = { ENOMEM, ENFILE },
 };
 
@@ -800,9 +411,7 @@ FIXTURE_VARIANT_ADD(fail, socket_send_more)
 	.flags = TUN_NOPI,
 	.queues = 1,
 	.up = true,
-	.prepare = prepare_socket,
-	.call = call_send_more,
-	.check = check_written,
+	.call = &fail_send_more,
 	.errnos = { ENOMEM, ENOBUFS },
 };
 
@@ -811,8 +420,7 @@ FIXTURE_VARIANT_ADD(fail, socket_peek)
 	.flags = TUN_NOPI,
 	.queues = 1,
 	.up = true,
-	.prepare = prepare_socket_with_packet,
-	.call = call_peek,
+	.call = &fail_peek,
 	.errnos = { ENOMEM },
 };
 
@@ -820,8 +428,7 @@ FIXTURE_VARIANT_ADD(fail, batch)
 {
 	.flags = TUN_NOPI,
 	.queues = 1,
-	.call = call_batch,
-	.check = check_batch,
+	.call = &fail_batch,
 };
 
 FIXTURE_VARIANT_ADD(fail, batch_write)
@@ -829,9 +436,7 @@ FIXTURE_VARIANT_ADD(fail, batch_write)
 	.flags = TUN_NOPI,
 	.queues = 1,
 	.up = true,
-	.prepare = prepare_batch,
-	.call = call_packed_write,
-	.check = check_batch_written,
+	.call = &fail_packed_write,
 	.errnos = { ENOMEM, ENOBUFS },
 };
 
@@ -840,9 +445,7 @@ FIXTURE_VARIANT_ADD(fail, xdp)
 	.flags = TAP_NOPI | IFF_MULTI_QUEUE,
 	.queues = 2,
 	.up = true,
-	.prepare = prepare_program,
-	.call = call_xdp,
-	.check = check_program,
+	.call = &fail_xdp,
 	.errnos = { ENOMEM },
 };
 
@@ -851,39 +454,40 @@ FIXTURE_VARIANT_ADD(fail, backpressure_flag)
 	.flags = TUN_NOPI,
 	.queues = 1,
 	.up = true,
-	.call = call_private_flag,
-	.check = check_private_flag,
+	.call = &fail_private_flag,
 	.errnos = { ENOMEM },
 };
 
 TEST_F_TIMEOUT(fail, each_allocation, 900)
 {
 	int n, refused = 0, hidden = 0, most = variant->most ?: LIMIT;
-	struct attempt attempt = { .self = self, .variant = variant };
+	struct fail_subject *on = &self->subject;
+	const struct fail_call *call = variant->call;
+	struct attempt attempt = { .on = on, .variant = variant };
 	struct fail_nth one = { .failed = true };
 
 	/* What the call does when nothing fails. */
-	ASSERT_EQ(0, begin(self, variant));
-	ASSERT_EQ(0, state_settled(self, &self->before));
-	ASSERT_LE(0, variant->call(self, variant->flags));
-	ASSERT_EQ(0, state_settled(self, &self->after));
-	ASSERT_EQ(0, begin(self, variant));
+	ASSERT_EQ(0, begin(on, variant));
+	ASSERT_EQ(0, state_settled(on, &self->before));
+	ASSERT_LE(0, call->call(on, variant->flags));
+	ASSERT_EQ(0, state_settled(on, &self->after));
+	ASSERT_EQ(0, begin(on, variant));
 	for (n = 1; one.failed; n++) {
-		ASSERT_TRUE(state_is(_metadata, self, &self->before));
+		ASSERT_TRUE(state_is(_metadata, on, &self->before));
 		ASSERT_EQ(0, fail_nth_call(&one, n <= most ? n : LIMIT,
 					   attempt_call, &attempt));
 		EXPECT_TRUE(may_say(variant, one.ret))
 			TH_LOG("allocation %d: %d", n, one.ret);
-		if (variant->check)
-			EXPECT_EQ(0, variant->check(self, one.ret)) {
+		if (call->check)
+			EXPECT_EQ(0, call->check(on, one.ret)) {
 				TH_LOG("allocation %d: %d", n, one.ret);
 			}
 		if (one.ret >= 0)
-			ASSERT_TRUE(state_is(_metadata, self, &self->after)) {
+			ASSERT_TRUE(state_is(_metadata, on, &self->after)) {
 				TH_LOG("allocation %d", n);
 			}
 		if (one.failed && one.ret >= 0)
-			ASSERT_EQ(0, begin(self, variant));
+			ASSERT_EQ(0, begin(on, variant));
 		refused += one.failed && one.ret < 0;
 		hidden += one.failed && one.ret >= 0;
 	}
