@@ -16,6 +16,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "ifname.h"
 #include "pong.h"
 #include "rtun.h"
 
@@ -56,7 +57,10 @@ static size_t answer(unsigned char *buf, size_t len, unsigned long *packets)
 	return kept;
 }
 
-/* A short count says that the next frame was refused: it is left out. */
+/*
+ * A short count says that the next frame was refused. If that was for what is in
+ * it, it is left out; if it was not, the next ones would fare no better.
+ */
 static void write_all(int fd, const unsigned char *buf, size_t len)
 {
 	size_t at = 0;
@@ -66,6 +70,8 @@ static void write_all(int fd, const unsigned char *buf, size_t len)
 		ret = write(fd, buf + at, len - at);
 		if (ret < 0) {
 			perror("write");
+			if (errno != EINVAL)
+				return;
 			ret = ((const struct rtun_frame *)(buf + at))->size;
 		}
 		at += ret;
@@ -76,7 +82,7 @@ int main(int argc, char **argv)
 {
 	static alignas(8) unsigned char buf[256 << 10];
 	unsigned long packets, most = 1;
-	const char *node = "/dev/net/rtun";
+	const char *node = "/dev/net/rtun", *name;
 	struct ifreq ifr = {};
 	ssize_t len;
 	int fd, opt;
@@ -88,7 +94,11 @@ int main(int argc, char **argv)
 		}
 		node = optarg;
 	}
-	snprintf(ifr.ifr_name, IFNAMSIZ, "%s", argc > optind ? argv[optind] : "tun%d");
+	name = argc > optind ? argv[optind] : "tun%d";
+	if (set_ifname(&ifr, name)) {
+		perror(name);
+		return 1;
+	}
 	fd = open_tun(node, &ifr);
 	if (fd < 0) {
 		perror(node);

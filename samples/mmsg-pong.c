@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "ifname.h"
 #include "pong.h"
 #include "rtun.h"
 
@@ -40,8 +41,8 @@ static int open_socket(const char *node, struct ifreq *ifr)
 	return sock;
 }
 
-/* Lets the replies among n packets go out: -1 if that fails. */
-static int answer(int sock, int n)
+/* Lets the replies among n packets go out, but for what is refused. */
+static void answer(int sock, int n)
 {
 	int i, replies = 0, sent = 0, ret;
 
@@ -55,16 +56,17 @@ static int answer(int sock, int n)
 	}
 	while (sent < replies) {
 		ret = sendmmsg(sock, out + sent, replies - sent, 0);
-		if (ret < 0)
-			return -1;
+		if (ret < 0) {
+			perror("sendmmsg");
+			ret = 1;
+		}
 		sent += ret;
 	}
-	return 0;
 }
 
 int main(int argc, char **argv)
 {
-	const char *node = "/dev/net/rtun";
+	const char *node = "/dev/net/rtun", *name;
 	struct ifreq ifr = {};
 	int sock, opt, i, n;
 
@@ -75,7 +77,11 @@ int main(int argc, char **argv)
 		}
 		node = optarg;
 	}
-	snprintf(ifr.ifr_name, IFNAMSIZ, "%s", argc > optind ? argv[optind] : "tun%d");
+	name = argc > optind ? argv[optind] : "tun%d";
+	if (set_ifname(&ifr, name)) {
+		perror(name);
+		return 1;
+	}
 	sock = open_socket(node, &ifr);
 	if (sock < 0) {
 		perror(node);
@@ -93,9 +99,8 @@ int main(int argc, char **argv)
 	fflush(stdout);
 
 	/* Waits for one packet, and takes those that are there. */
-	do {
-		n = recvmmsg(sock, in, BATCH, MSG_WAITFORONE, NULL);
-	} while (n >= 0 && !answer(sock, n));
-	perror("recvmmsg, sendmmsg");
+	while ((n = recvmmsg(sock, in, BATCH, MSG_WAITFORONE, NULL)) >= 0)
+		answer(sock, n);
+	perror("recvmmsg");
 	return 1;
 }

@@ -35,6 +35,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "ifname.h"
+
 #define MAX_QUEUES	256
 #define MAX_PACKET	(65535 + 14 + 4)
 #define BURST		64
@@ -89,8 +91,7 @@ static int open_queue(const char *node, const char *name, short flags,
 	fd = open(node, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		die(node);
-	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
-	if (ioctl(fd, TUNSETIFF, &ifr))
+	if (set_ifname(&ifr, name) || ioctl(fd, TUNSETIFF, &ifr))
 		die(name);
 	memcpy(real_name, ifr.ifr_name, IFNAMSIZ);
 	return fd;
@@ -107,11 +108,11 @@ static void open_interface(struct interface *side, const char *node,
 		enter_netns(netns);
 	}
 	/* The first queue settles the name (it may have held a "%d"). */
-	snprintf(side->name, sizeof(side->name), "%s", spec);
 	for (i = 0; i < nr_queues; i++) {
 		struct queue *q = &side->queues[i];
 
-		q->fd = open_queue(node, side->name, flags, side->name);
+		q->fd = open_queue(node, i ? side->name : spec, flags,
+				   side->name);
 		q->attached = true;
 		pthread_mutex_init(&q->busy, NULL);
 	}

@@ -18,6 +18,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "ifname.h"
+
 static int show_usage(void)
 {
 	fputs("usage: persist [-d NODE] [-m tun|tap] [-q] [-u UID] [-g GID] add|del NAME\n",
@@ -29,6 +31,15 @@ static int fail(const char *what)
 {
 	perror(what);
 	return 1;
+}
+
+/* A number and nothing else; -1 if it is not that. */
+static long parse_id(const char *text)
+{
+	char *end;
+	long id = strtol(text, &end, 10);
+
+	return *text && !*end ? id : -1;
 }
 
 int main(int argc, char **argv)
@@ -49,10 +60,12 @@ int main(int argc, char **argv)
 		else if (opt == 'q')
 			flags |= IFF_MULTI_QUEUE;
 		else if (opt == 'u')
-			uid = strtol(optarg, NULL, 10);
+			uid = parse_id(optarg);
 		else if (opt == 'g')
-			gid = strtol(optarg, NULL, 10);
+			gid = parse_id(optarg);
 		else
+			return show_usage();
+		if ((opt == 'u' && uid < 0) || (opt == 'g' && gid < 0))
 			return show_usage();
 	}
 	if (argc - optind != 2)
@@ -64,7 +77,8 @@ int main(int argc, char **argv)
 	fd = open(node, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return fail(node);
-	snprintf(ifr.ifr_name, IFNAMSIZ, "%s", argv[optind + 1]);
+	if (set_ifname(&ifr, argv[optind + 1]))
+		return fail(argv[optind + 1]);
 	/* IFF_TUN_EXCL: "add" must not take over one that exists. */
 	ifr.ifr_flags = flags | (add ? IFF_TUN_EXCL : 0);
 	if (ioctl(fd, TUNSETIFF, &ifr))

@@ -20,6 +20,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "ifname.h"
 #include "pong.h"
 
 static int open_tun(const char *node, struct ifreq *ifr)
@@ -40,7 +41,7 @@ static int open_tun(const char *node, struct ifreq *ifr)
 int main(int argc, char **argv)
 {
 	static alignas(4) unsigned char packet[65536];
-	const char *node = "/dev/net/rtun";
+	const char *node = "/dev/net/rtun", *name;
 	struct ifreq ifr = {};
 	ssize_t len;
 	int fd, opt;
@@ -52,8 +53,11 @@ int main(int argc, char **argv)
 		}
 		node = optarg;
 	}
-	snprintf(ifr.ifr_name, IFNAMSIZ, "%s", argc > optind ? argv[optind] : "tun%d");
-
+	name = argc > optind ? argv[optind] : "tun%d";
+	if (set_ifname(&ifr, name)) {
+		perror(name);
+		return 1;
+	}
 	fd = open_tun(node, &ifr);
 	if (fd < 0) {
 		perror(node);
