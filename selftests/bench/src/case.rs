@@ -25,6 +25,7 @@ use crate::slow::Loaded;
 use crate::slow::FQ_CODEL;
 use crate::subject::Subject;
 use crate::syscall::Syscall;
+use crate::tcp;
 use crate::tcp::SlowTcp;
 use crate::through::Through;
 use crate::vhost::Vhost;
@@ -104,8 +105,11 @@ pub fn all() -> Vec<Box<dyn Case>> {
         Size::Bytes(9000),
         Size::Gso,
     ];
-    let mut cases: Vec<Box<dyn Case>> =
-        vec![Box::new(Syscall::Getppid), Box::new(Syscall::WriteNull)];
+    let mut cases: Vec<Box<dyn Case>> = vec![
+        Box::new(Syscall::Getppid),
+        Box::new(Syscall::GetppidTwo),
+        Box::new(Syscall::WriteNull),
+    ];
 
     for setup in plain_setups() {
         for size in SIZES {
@@ -176,8 +180,16 @@ fn whole_ways() -> Vec<Box<dyn Case>> {
         cases.push(Box::new(Through { setup }));
         cases.push(Box::new(Burst { hold, qdisc }));
         cases.push(Box::new(Loaded { hold }));
-        cases.push(Box::new(SlowTcp { hold }));
+        cases.push(Box::new(SlowTcp {
+            hold,
+            room: tcp::ROOM,
+        }));
     }
+    // Nothing is lost: as much as the program can take.
+    cases.push(Box::new(SlowTcp {
+        hold: Hold::Never,
+        room: tcp::WINDOW_ROOM,
+    }));
     let (hold, qdisc) = (Hold::Administrator, "pfifo_fast");
     cases.push(Box::new(Burst { hold, qdisc }));
     for (queues, idle) in [(1, 0), (1, 1), (2, 0), (4, 0)] {

@@ -94,47 +94,62 @@ impl Case for Parallel {
             Way::Write => {
                 let count = effort.packets;
                 let jobs = device.queues.iter().zip(&frames);
-                (
-                    at_once(jobs, |queue, frame| write::write(queue, frame, count))?,
-                    count,
-                )
+                let write = |(queue, frame): (&File, &Vec<u8>)| write::write(queue, frame, count);
+
+                (at_once(jobs, write)?, count)
             }
-            Way::Read => (read_all(&device, &setup, &frames)?, ROOM),
+            Way::Read => read_all(&device, &setup, &frames, effort.packets / ROOM)?,
         };
         let each = total / (count * self.queues) as f64;
         Ok(vec![Reading::new("", Unit::CostPerPacket, each)])
     }
 }
 
-fn read_all(device: &Device, setup: &Setup, frames: &[Vec<u8>]) -> Result<f64> {
+/// What reading the queues took that were filled `fills` times, and how many packets each had.
+fn read_all(
+    device: &Device,
+    setup: &Setup,
+    frames: &[Vec<u8>],
+    fills: usize,
+) -> Result<(f64, usize)> {
     let feeder = Feeder::new(device, setup)?;
     let ip = frame::ip_offset(setup);
+    let mut total = 0.0;
 
-    for frame in frames {
-        let mut back = frame.clone();
+    for _ in 0..fills {
+        for frame in frames {
+            let mut back = frame.clone();
 
-        frame::turn_round(&mut back[ip..]);
-        feeder.send(&back, ROOM)?;
+            frame::turn_round(&mut back[ip..]);
+            feeder.send(&back, ROOM)?;
+        }
+        let jobs = device.queues.iter().zip(frames);
+        let read = |(queue, frame): (&File, &Vec<u8>)| read::read(queue, frame.len(), ROOM);
+
+        total += at_once(jobs, read)?;
     }
-    let jobs = device.queues.iter().zip(frames);
-    at_once(jobs, |queue, frame| read::read(queue, frame.len(), ROOM))
+    Ok((total, fills * ROOM))
 }
 
 /// Lets a thread for each job begin at the same time: what it took until all were done.
-fn at_once<'a>(
-    jobs: impl ExactSizeIterator<Item = (&'a File, &'a Vec<u8>)>,
-    work: impl Fn(&File, &[u8]) -> Result<()> + Sync,
+///
+/// # Errors
+///
+/// That of a job.
+pub fn at_once<J: Send>(
+    jobs: impl ExactSizeIterator<Item = J>,
+    work: impl Fn(J) -> Result<()> + Sync,
 ) -> Result<f64> {
     let start = Barrier::new(jobs.len() + 1);
 
     thread::scope(|scope| {
         let threads: Vec<_> = jobs
-            .map(|(queue, frame)| {
+            .map(|job| {
                 let (start, work) = (&start, &work);
 
                 scope.spawn(move || {
                     start.wait();
-                    work(queue, frame)
+                    work(job)
                 })
             })
             .collect();
@@ -146,7 +161,7 @@ fn at_once<'a>(
             }
             anyhow::Ok(())
         })
-        .context("one of the queues")?;
+        .context("one of several threads")?;
         Ok(total)
     })
 }

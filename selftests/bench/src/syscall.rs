@@ -10,15 +10,22 @@ use anyhow::Result;
 use crate::case::Case;
 use crate::clock::cost;
 use crate::clock::Effort;
+use crate::parallel::at_once;
+use crate::result::Mode;
 use crate::result::Reading;
 use crate::result::Unit;
 use crate::subject::Subject;
 use crate::sys;
 
+/// How many there are for each packet of other cases: they take little time.
+const CALLS: usize = 8;
+
 /// A system call that has little to do.
 pub enum Syscall {
     /// `getppid()`.
     Getppid,
+    /// The same by two threads at once: how much two CPUs do more than one.
+    GetppidTwo,
     /// `write()` of 64 bytes to `/dev/null`.
     WriteNull,
 }
@@ -27,6 +34,7 @@ impl Case for Syscall {
     fn name(&self) -> String {
         match self {
             Self::Getppid => "syscall-getppid".to_owned(),
+            Self::GetppidTwo => "syscall-getppid-threads-2".to_owned(),
             Self::WriteNull => "syscall-write-null".to_owned(),
         }
     }
@@ -39,22 +47,17 @@ impl Case for Syscall {
         true
     }
 
+    fn fits(&self, mode: Mode) -> bool {
+        mode == Mode::Wall || !matches!(self, Self::GetppidTwo)
+    }
+
     fn run(&self, _subject: Subject, effort: Effort) -> Result<Vec<Reading>> {
-        let count = effort.packets;
-        let mut null = File::options().write(true).open("/dev/null")?;
-        let (total, ()) = cost(|| {
-            for _ in 0..count {
-                match self {
-                    Self::Getppid => {
-                        sys::getppid();
-                    }
-                    Self::WriteNull => {
-                        null.write_all(&[0; 64])?;
-                    }
-                }
-            }
-            anyhow::Ok(())
-        })?;
+        let count = CALLS * effort.packets;
+        let total = match self {
+            Self::Getppid => cost(|| getppid(count))?.0,
+            Self::GetppidTwo => at_once([count / 2; 2].into_iter(), getppid)?,
+            Self::WriteNull => cost(|| write_null(count))?.0,
+        };
 
         Ok(vec![Reading::new(
             "",
@@ -62,4 +65,20 @@ impl Case for Syscall {
             total / count as f64,
         )])
     }
+}
+
+fn getppid(count: usize) -> Result<()> {
+    for _ in 0..count {
+        sys::getppid();
+    }
+    Ok(())
+}
+
+fn write_null(count: usize) -> Result<()> {
+    let mut null = File::options().write(true).open("/dev/null")?;
+
+    for _ in 0..count {
+        null.write_all(&[0; 64])?;
+    }
+    Ok(())
 }

@@ -37,7 +37,9 @@ use crate::subject::Subject;
 use crate::subject::DRIVERS;
 use crate::sys;
 
-const ROOM: usize = 500;
+/// Packets that a queue has room for: as by default, and more than a window has.
+pub const ROOM: usize = 500;
+pub const WINDOW_ROOM: usize = 4096;
 const PORT: u16 = 80;
 /// What the program spends on a packet. It must be slower than the sender.
 const WORK: Duration = Duration::from_micros(50);
@@ -60,11 +62,17 @@ const ACK: u8 = 16;
 pub struct SlowTcp {
     /// What a full queue does.
     pub hold: Hold,
+    /// Packets that it has room for.
+    pub room: usize,
 }
 
 impl Case for SlowTcp {
     fn name(&self) -> String {
-        format!("tcp-slow{}", self.hold.suffix())
+        let room = match self.room {
+            ROOM => String::new(),
+            room => format!("-room-{room}"),
+        };
+        format!("tcp-slow{}{room}", self.hold.suffix())
     }
 
     fn subjects(&self) -> Vec<Subject> {
@@ -82,7 +90,7 @@ impl Case for SlowTcp {
             blocking: true,
             ..Setup::default()
         };
-        let device = Device::new_up(subject, &setup, ROOM, 1500)?;
+        let device = Device::new_up(subject, &setup, self.room, 1500)?;
 
         // Of this namespace: the window is not to wait for the sender's memory.
         fs::write("/proc/sys/net/ipv4/tcp_wmem", "4096 8388608 16777216")?;
