@@ -20,6 +20,8 @@
 #define MANY		200	/* more than the driver takes at once */
 #define HEADERS		16	/* at most, before a packet */
 
+#define TSO_USO	(TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_USO4 | TUN_F_USO6)
+
 static const uint8_t peer_mac[6] = { 2, 0, 0, 0, 0, 2 };
 
 #define SELF	FIXTURE_DATA(batch)
@@ -352,6 +354,20 @@ TEST_F(batch, read_no_room)
 	EXPECT_EQ(0, batch_read(self->fd, &self->in, 0));
 	for (room = 1; room < least; room++)
 		EXPECT_EQ(-EINVAL, batch_read(self->fd, &self->in, room));
+	ASSERT_LT(0, batch_read(self->fd, &self->in, BATCH_ROOM));
+	EXPECT_EQ(3, count_read(self, 0));
+}
+
+/* Nor where headers have no room for what packets in tunnels need. */
+TEST_F(batch, read_header_too_small)
+{
+	if (!self->vnet)
+		SKIP(return, "no virtio-net header");
+	ASSERT_EQ(0, tun_ioctl(self->fd, TUNSETOFFLOAD,
+			       TSO_USO | TUN_F_UDP_TUNNEL_GSO));
+	ASSERT_EQ(0, send_some(self, 0, 3));
+	EXPECT_EQ(-EINVAL, batch_read(self->fd, &self->in, BATCH_ROOM));
+	ASSERT_EQ(0, tun_ioctl(self->fd, TUNSETOFFLOAD, 0));
 	ASSERT_LT(0, batch_read(self->fd, &self->in, BATCH_ROOM));
 	EXPECT_EQ(3, count_read(self, 0));
 }

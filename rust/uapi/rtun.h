@@ -25,7 +25,9 @@
 /* The argument of RTUN_SETBATCH and RTUN_GETBATCH. */
 struct rtun_batch {
 	__u16 version;		/* RTUN_BATCH_* */
-	__u16 newest;		/* got: the newest version there is; set: ignored */
+	__u16 newest;		/* got: the newest version that the module knows;
+				 * set: ignored
+				 */
 	__u32 flags;		/* none yet: 0 */
 };
 
@@ -38,15 +40,15 @@ struct rtun_batch {
  * bytes from the beginning of the buffer.
  */
 struct rtun_frame {
-	__u32 size;		/* bytes from this frame to the next: a multiple
-				 * of RTUN_FRAME_ALIGN
+	__u32 size;		/* bytes from the beginning of this frame to that of
+				 * the next: a multiple of RTUN_FRAME_ALIGN
 				 */
-	__u32 len;		/* bytes of packet in it */
+	__u32 len;		/* bytes of the packet that are in the frame */
 	__u32 whole;		/* read: bytes of the packet before it was cut;
 				 * written: the same as len, or 0
 				 */
-	__u16 offset;		/* of the packet in the frame: the size of this
-				 * structure
+	__u16 offset;		/* bytes from the beginning of the frame to the
+				 * packet: the size of this structure
 				 */
 	__u16 flags;		/* RTUN_FRAME_*; written: 0 */
 };

@@ -129,7 +129,7 @@ fn receive(
         let user = queue.enter_as(shape.layout)?;
         taken.tunnel = user.dev.cuts_in_tunnels();
         if shape.vnet.is_some_and(|vnet| !vnet.holds(taken.tunnel)) {
-            return Err(EFAULT);
+            return Err(EINVAL);
         }
         queue.progress.takes();
         let ring = queue.ring().lock_consumer();
