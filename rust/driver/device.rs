@@ -335,7 +335,7 @@ impl Driver for Device {
     fn stop(dev: &NetDevice<Self>, rtnl: &mut Rtnl) {
         dev.stop_all_queues(rtnl);
         if lifecycle::trim(dev, rtnl).is_err() {
-            pr_warn!("the number of queues shown could not be lowered\n");
+            pr_warn!("the number of transmit queues that are shown could not be lowered\n");
         }
     }
 

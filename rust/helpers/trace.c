@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
+#include <linux/if_tun.h>
 #include <linux/net.h>
 
 #include "helpers.h"
@@ -10,5 +11,6 @@
 void rtun_trace_refused(const char *ifname, unsigned int cmd, const char *reason, int err)
 {
 	trace_rtun_refused(ifname, cmd, reason, err);
-	net_dbg_ratelimited("rtun: %s: ioctl %#x: %s (%d)\n", ifname, cmd, reason, err);
+	net_dbg_ratelimited("rtun: %s: %s: %s (%d)\n", ifname,
+			    cmd == TUNSETIFF ? "TUNSETIFF" : "TUNSETQUEUE", reason, err);
 }
