@@ -6,12 +6,16 @@
 #	FLAVOUR=rt                 another flavour of the default one
 #	KDIR=/path                 a prepared kernel tree, with the tools of this system
 #	MODULE=tun                 (un)install the module that takes the in-tree driver's place
+#	SIGN_KEY= SIGN_CERT=       files to sign what is installed with, for Secure Boot
 #	TESTS=ioctl                only the test programs that match this expression
 #	TEST_LIMIT=3000            seconds after which a program is ended
 #	BENCH='write-64|gso'       only the cases that match this expression
 #	MODE=wall ROUNDS=5         what to measure by, and how often
 #	CASE=write-64              the case to profile
 #	FUZZ_TIME=60 FUZZ_SEED=1   how long to fuzz, in seconds, and which run to repeat
+
+# What is installed is for the running kernel, unless somebody said which.
+install uninstall: export RELEASE := $(KERNEL)
 
 FLAVOUR ?=
 KERNEL  ?= $(file < selftests/vm/kernel)$(addprefix -,$(FLAVOUR))-amd64
@@ -21,12 +25,11 @@ BENCH   ?=
 MODE    ?= icount
 ROUNDS  ?= 5
 CASE    ?= write-64
-export FLAVOUR KERNEL TESTS BENCH MODE ROUNDS CASE
+export FLAVOUR KERNEL KDIR TESTS BENCH MODE ROUNDS CASE
 
 vm      := selftests/vm
 tests   := build/selftests-$(KERNEL)
 in_tests = $(vm)/enter make -s -C selftests OUTPUT=../$(tests) KSRC=../build/linux-$(KERNEL)
-running := /lib/modules/$(shell uname -r)/build
 ifneq ($(KDIR),)
 kbuild   = $(vm)/kbuild $(KDIR)
 kbuild_drop_in = MODULE=tun $(kbuild)
@@ -82,12 +85,11 @@ bench-plot: prepare ## draw what was measured, in Documentation/performance
 drop-in: $(ready) ## build tun.ko, which takes the in-tree driver's place
 	@$(kbuild_drop_in) modules
 
-install: ## install rtun.ko (MODULE=tun: tun.ko) for KDIR's kernel, or the running one
-	@$(vm)/kbuild $(or $(KDIR),$(running)) modules
-	@$(vm)/kbuild $(or $(KDIR),$(running)) modules_install
+install: ## install rtun.ko (MODULE=tun: tun.ko) for the running kernel, KERNEL or KDIR's
+	@$(vm)/module install
 
 uninstall: ## remove it again
-	@$(vm)/kbuild $(or $(KDIR),$(running)) uninstall
+	@$(vm)/module uninstall
 
 clean: ## remove build/ and all in it
 	@rm -rf --one-file-system build
