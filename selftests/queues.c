@@ -61,14 +61,23 @@ TEST_F(queues, flow_comes_back)
 	}
 }
 
-/* A flow follows the queue that wrote it last. */
+/* A flow follows the queue that wrote it last, also to one that has written it before. */
 TEST_F(queues, flow_moves)
 {
-	int q;
+	static const enum flow_guise guise[] = { FLOW_PLAIN, FLOW_OPTIONS, FLOW_V6 };
+	struct flows *flows = &self->flows;
+	int n, q, times;
+	size_t i;
 
-	for (q = FLOW_QUEUES - 1; q >= 0; q--) {
-		ASSERT_EQ(0, flows_write(&self->flows, q, flow_nth(7)));
-		EXPECT_EQ(q, flows_send_to(&self->flows, flow_nth(7)));
+	for (i = 0; i < ARRAY_SIZE(guise); i++) {
+		flows->guise = guise[i];
+		for (n = 3 * FLOW_QUEUES; n-- > 0;) {
+			q = n % FLOW_QUEUES;
+			for (times = 0; times < 3; times++)
+				ASSERT_EQ(0, flows_write(flows, q, flow_nth(7)));
+			EXPECT_EQ(q, flows_send_to(flows, flow_nth(7)))
+				TH_LOG("guise %d", flows->guise);
+		}
 	}
 }
 

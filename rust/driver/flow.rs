@@ -20,9 +20,17 @@
 //! An empty entry is 0.
 
 use super::stamp::Stamp;
+use crate::net::skbuff::SkBuff;
 use kernel::prelude::*;
+use kernel::sync::atomic::Acquire;
 use kernel::sync::atomic::Atomic;
 use kernel::sync::atomic::Relaxed;
+use kernel::sync::atomic::Release;
+
+mod recent;
+
+use recent::Mark;
+pub(crate) use recent::Recent;
 
 const SETS: usize = 512;
 const WAYS: usize = 8;
@@ -32,6 +40,8 @@ pub(crate) struct FlowTable {
     entries: KVVec<Atomic<u64>>,
     /// Stamps after which an entry is too old.
     ageing: u16,
+    /// How often what was known of a flow has changed.
+    moves: Atomic<u32>,
 }
 
 /// That a flow was written on a member.
@@ -89,6 +99,7 @@ impl FlowTable {
         Ok(Self {
             entries,
             ageing: ageing.min(u64::from(u16::MAX / 2)) as u16,
+            moves: Atomic::<u32>::new(0),
         })
     }
 
@@ -100,6 +111,13 @@ impl FlowTable {
     /// Empties the table.
     pub(crate) fn clear(&self) {
         self.entries.iter().for_each(|cell| cell.store(0, Relaxed));
+        self.moves.fetch_add(1, Release);
+    }
+
+    /// Replaces the entry of a flow by one that says something else.
+    fn change(&self, cell: &Atomic<u64>, old: u64, new: u64) {
+        replace(cell, old, new);
+        self.moves.fetch_add(1, Release);
     }
 
     /// The entry of flow `hash`, and its cell.
@@ -137,15 +155,31 @@ impl FlowTable {
         let old = Entry { flow, stamp }.into_bits();
         let new = Learned { hash, member: lane };
         let new = Entry { flow: new, stamp }.into_bits();
-        mover.move_flow(flow, Some(lane), &|| replace(cell, old, new));
+        mover.move_flow(flow, Some(lane), &|| self.change(cell, old, new));
         self.lookup(hash)
     }
 
-    /// Notes that flow `hash` was written on `member` just now. One that was learned otherwise has to
-    /// be moved by `mover`: itself to that member, or one whose place it needs where its hash says.
+    /// Notes that the flow of a packet was written on `member` just now, if `recent`, the flows of
+    /// that member, does not say that this is known.
     #[inline]
-    pub(crate) fn learn(&self, hash: u32, member: u8, mover: &impl Mover) {
+    pub(crate) fn learn(&self, skb: &SkBuff, member: u8, recent: &Recent, mover: &impl Mover) {
         let stamp = Stamp::now();
+        // Before the table: what moves after that makes another mark.
+        let mark = Mark::new(skb, stamp, self.moves.load(Acquire));
+        if mark.is_some_and(|mark| recent.contains(mark)) {
+            return;
+        }
+        let is_known = self.learn_hash(skb.hash_symmetric(), member, stamp, mover);
+        if let (Some(mark), true) = (mark, is_known) {
+            recent.note(mark);
+        }
+    }
+
+    /// Notes that flow `hash` was written on `member` at `stamp`. One that was learned otherwise has
+    /// to be moved by `mover`: itself to that member, or one whose place it needs where its hash
+    /// says. Says whether the flow was there already.
+    #[inline]
+    fn learn_hash(&self, hash: u32, member: u8, stamp: Stamp, mover: &impl Mover) -> bool {
         let flow = Learned { hash, member };
         let new = Entry { flow, stamp }.into_bits();
         let mut victim = None;
@@ -153,14 +187,14 @@ impl FlowTable {
             let old = cell.load(Relaxed);
             match Entry::from_bits(old) {
                 Some(Entry { flow, .. }) if flow.hash == hash => {
-                    let learn = || replace(cell, old, new);
-                    match flow.member == member {
+                    let is_known = flow.member == member;
+                    if !is_known {
+                        mover.move_flow(flow, Some(member), &|| self.change(cell, old, new));
+                    } else if old != new {
                         // An unchanged word is not written: its line stays shared.
-                        true if old == new => {}
-                        true => learn(),
-                        false => mover.move_flow(flow, Some(member), &learn),
+                        replace(cell, old, new);
                     }
-                    return;
+                    return is_known;
                 }
                 entry => {
                     let age = entry.map_or(u16::MAX, |e| e.stamp.age(stamp));
@@ -171,12 +205,14 @@ impl FlowTable {
             }
         }
         if let Some((cell, old, _)) = victim {
-            let learn = || replace(cell, old, new);
             match Entry::from_bits(old) {
-                None => learn(),
-                Some(entry) => mover.move_flow(entry.flow, None, &learn),
+                None => replace(cell, old, new),
+                Some(entry) => {
+                    mover.move_flow(entry.flow, None, &|| self.change(cell, old, new));
+                }
             }
         }
+        false
     }
 }
 

@@ -6,6 +6,7 @@ use super::backpressure::Backpressure;
 use super::batch::Framing;
 use super::device::Device;
 use super::flags::Flags;
+use super::flow::Recent;
 use super::headroom::Headroom;
 use super::identity;
 use super::progress::Progress;
@@ -83,6 +84,8 @@ pub(crate) struct Bound {
     pub(super) napi: Option<Napi>,
     /// What XDP programs are told of the queue.
     pub(super) rx_queue: RxQueue<Device>,
+    /// The flows that were written last.
+    pub(super) recent: Recent,
 }
 
 impl Bound {
@@ -100,6 +103,7 @@ impl Bound {
             stats,
             napi,
             rx_queue,
+            recent: Recent::new(),
         }
     }
 }

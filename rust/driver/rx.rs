@@ -30,8 +30,8 @@ pub(super) const ETH_HLEN: usize = 14;
 const GOOD_COPY: usize = 128;
 
 /// Protocols, as on the wire.
-const ETH_P_IP: [u8; 2] = [0x08, 0x00];
-const ETH_P_IPV6: [u8; 2] = [0x86, 0xdd];
+pub(super) const ETH_P_IP: [u8; 2] = [0x08, 0x00];
+pub(super) const ETH_P_IPV6: [u8; 2] = [0x86, 0xdd];
 
 /// What is written before a packet, or said with it.
 pub(super) struct Headers {
@@ -371,6 +371,6 @@ pub(super) fn mark(skb: &mut SkBuff, queue: &Queue, user: &User<'_>) {
 fn learn(skb: &SkBuff, queue: &Queue, user: &User<'_>) {
     let dev = &user.dev;
     if let (Some(steering), false) = (dev.steering(), dev.steering_program.is_set()) {
-        steering.learn(skb.hash_symmetric(), queue.member(), &***dev);
+        steering.learn(skb, queue.member(), &user.recent, &***dev);
     }
 }

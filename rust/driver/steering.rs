@@ -16,6 +16,7 @@
 
 use super::flow::FlowTable;
 use super::flow::Mover;
+use super::flow::Recent;
 use super::indirection::bucket;
 use super::indirection::Deal;
 use super::indirection::Dealt;
@@ -23,6 +24,7 @@ use super::indirection::Table;
 use super::members::Members;
 use crate::net::module;
 use crate::net::rcu::Settling;
+use crate::net::skbuff::SkBuff;
 use kernel::prelude::*;
 use kernel::sync::SetOnce;
 
@@ -83,11 +85,12 @@ impl Steering {
         }
     }
 
-    /// Notes that flow `hash` was written on `member` just now, as far as `mover` moves flows.
+    /// Notes that the flow of a packet was written just now on `member`, which wrote `recent` ones,
+    /// as far as `mover` moves flows.
     #[inline]
-    pub(crate) fn learn(&self, hash: u32, member: u8, mover: &impl Mover) {
+    pub(crate) fn learn(&self, skb: &SkBuff, member: u8, recent: &Recent, mover: &impl Mover) {
         if let Some(flows) = self.flows.as_ref() {
-            flows.learn(hash, member, mover);
+            flows.learn(skb, member, recent, mover);
         }
     }
 
