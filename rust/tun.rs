@@ -20,27 +20,27 @@ module! {
     params: {
         tx_queue_len: u32 {
             default: 0,
-            description: "txqueuelen of a new device, in packets: the room of each queue (0: 500 for TUN, 1000 for TAP)",
+            description: "txqueuelen of a new device in packets, which is the room of each of its queues; 0: 500 for TUN, 1000 for TAP (default 0)",
         },
         max_queues: u32 {
             default: 256,
-            description: "Queues that a multi-queue device can have, 1 to 256 (256)",
+            description: "Most queues that a multi-queue device can have, from 1 to 256 (default 256)",
         },
         backpressure: u32 {
             default: 0,
-            description: "Whether full queues of new devices hold the stack back instead of dropping, if their program does not ask for it: 0 or 1 (0)",
+            description: "1: full queues of new devices hold the stack back instead of dropping, even if the program does not set IFF_BACKPRESSURE; 0: only if it does (default 0)",
         },
         backpressure_stall: u32 {
             default: 5000,
-            description: "Milliseconds without a packet read after which a full queue drops all the same, 0 for never (5000)",
+            description: "Milliseconds without a packet read after which a full queue drops instead of holding the stack back; 0: never (default 5000)",
         },
         backpressure_delay: u32 {
             default: 1000,
-            description: "Microseconds that packets may wait in a queue that holds the stack back, which has room for 32 at least and for its txqueuelen at most, 0 for any time (1000)",
+            description: "Microseconds for which packets may wait in a queue that holds the stack back: limits it to what its reader takes in that time, but to no less than 32 packets; 0: no limit but txqueuelen (default 1000)",
         },
         flow_ageing: u32 {
             default: 3,
-            description: "Seconds without a written packet after which a flow leaves the queue it was learned on (3)",
+            description: "Seconds without a written packet after which a flow leaves the queue on which it was learned, once none of its packets waits there (default 3)",
         },
     },
 }
