@@ -27,10 +27,11 @@ use kernel::sync::atomic::Relaxed;
 ///
 /// # Errors
 ///
-/// `EEXIST` if the queue is bound; `EINVAL` for flags that this driver has not, for no mode, a
-/// mode or multi-queue setting other than the device's, or a bad name; `EBUSY` if the device must
-/// be new and is not, or has one queue and that is taken; `E2BIG` for more queues than
-/// [`super::max_queues`]; `EPERM`; `ENOMEM`; and what registering a device can say.
+/// `EEXIST` if the queue is bound; `EINVAL` for no mode, a mode or multi-queue setting other than
+/// the device's, IFF_NAPI_FRAGS without IFF_NAPI and IFF_TAP, another driver's device, or a bad
+/// name; `EBUSY` if the device must be new and is not, or has one queue and that is taken; `E2BIG`
+/// for more queues than [`super::max_queues`]; `EPERM`; `ENOMEM`; what a security module says; and
+/// what registering a device can say. Unknown flags are ignored.
 pub(in crate::driver) fn set_iff(
     queue: &Queue,
     req: &mut IfReq,
