@@ -2,9 +2,11 @@
 
 //! The safe layer: the parts of the kernel's networking that the driver uses.
 //!
-//! Each file is named after the C header that it wraps and shaped as it would be in
-//! `rust/kernel/net/`. All unsafe code of the module is here and in the crate root, so that
-//! [`crate::driver`] can forbid it.
+//! Most files are named after the C header or the structure that they wrap, and shaped as they
+//! would be in `rust/kernel/net/`. The others are abstractions of this driver's own: `gate` counts
+//! the users of a queue, `sock_file` and `light_sock` are sockets with a descriptor of their own,
+//! and `error` has the error codes that the kernel crate does not name. All unsafe code of the
+//! module is here and in the crate root, so that [`crate::driver`] can forbid it.
 
 pub(crate) mod bottom_half;
 pub(crate) mod bpf;
