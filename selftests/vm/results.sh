@@ -100,10 +100,11 @@ table() {
 		return c in seen ? sprintf("%4d %4d %4d %4d", ok[c], xfail[c], fail[c], skip[c]) : \
 			sprintf("%4s %4s %4s %4s", "-", "-", "-", "-")
 	}
-	BEGIN { columns = split("tun rtun drop-in", nodes) }
+	BEGIN { columns = split("tun rtun drop-in", nodes); width = 24 }
 	$1 ~ /^(ok|xfail|FAIL|skip)$/ && $2 ~ /^(tun|rtun|drop-in)$/ && $3 ~ /:$/ {
 		program = substr($3, 1, length($3) - 1)
 		if (!(program in rows)) { rows[program]; order[++n] = program }
+		if (length(program) > width) width = length(program)
 		c = $2 SUBSEP program
 		seen[c]
 		if ($1 == "ok") ok[c]++; else if ($1 == "xfail") xfail[c]++
@@ -113,14 +114,15 @@ table() {
 	END {
 		if (!dropped_in) columns = 2
 		title["tun"] = "tun"; title["rtun"] = "rtun"; title["drop-in"] = "rtun as tun.ko"
-		head = sprintf("\n%-24s", ""); names = sprintf("%-24s", "program")
+		left = "%-" width "s"
+		head = sprintf("\n" left, ""); names = sprintf(left, "program")
 		for (j = 1; j <= columns; j++) {
 			head = head sprintf(" | %-19s", title[nodes[j]])
 			names = names sprintf(" | %4s %4s %4s %4s", "pass", "xfl", "fail", "skip")
 		}
 		print head; print names
 		for (i = 1; i <= n; i++) {
-			line = sprintf("%-24s", order[i])
+			line = sprintf(left, order[i])
 			for (j = 1; j <= columns; j++)
 				line = line " | " cell(nodes[j] SUBSEP order[i])
 			print line
