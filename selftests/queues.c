@@ -2,7 +2,9 @@
 /* Which queue a packet goes to, how many wait there, and what is counted. */
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mount.h>
@@ -186,6 +188,75 @@ TEST_F(queues, detach_wakes_nobody)
 	ASSERT_EQ(1, epoll_wait(epoll, &event, 1, WAIT_MS));
 	EXPECT_EQ(EPOLLIN | EPOLLOUT, event.events);
 	close(epoll);
+}
+
+struct pair {
+	struct flows *flows;
+	atomic_bool stop;
+};
+
+/* On the first CPU, with whose timer the qdisc sends. */
+static void *send_all(void *arg)
+{
+	struct pair *pair = arg;
+	uint32_t n;
+
+	for (n = 0; !pair->stop; n++) {
+		/* The qdisc is full, or not. */
+		if (flows_send(pair->flows, flow_nth(n % 64), n) == -ENOBUFS)
+			sched_yield();
+	}
+	return NULL;
+}
+
+static void *read_all(void *arg)
+{
+	struct pair *pair = arg;
+	uint8_t buf[256];
+	int q;
+
+	for (q = 0; !pair->stop; q = (q + 1) % FLOW_QUEUES)
+		read_ret(pair->flows->fd[q], buf, sizeof(buf));
+	return NULL;
+}
+
+static int start_on_first_cpu(pthread_t *thread, void *(*main)(void *arg),
+			      void *arg)
+{
+	cpu_set_t cpu;
+	int err;
+
+	CPU_ZERO(&cpu);
+	CPU_SET(0, &cpu);
+	err = pthread_create(thread, NULL, main, arg);
+	return err ?: pthread_setaffinity_np(*thread, sizeof(cpu), &cpu);
+}
+
+/*
+ * A packet that a timer sends interrupts whoever reads. It must not wait for one
+ * who waits for that reader.
+ */
+TEST_F(queues, detach_amid_timers)
+{
+	struct flows *flows = &self->flows;
+	struct pair pair = { .flows = flows };
+	int64_t end = now_ms() + 3000;
+	pthread_t sender, reader;
+	int n;
+
+	ASSERT_EQ(0, qdisc_set_rate(flows->index, 1 << 21, 256));
+	ASSERT_EQ(0, start_on_first_cpu(&sender, send_all, &pair));
+	ASSERT_EQ(0, start_on_first_cpu(&reader, read_all, &pair));
+	for (n = 0; now_ms() < end; n++) {
+		ASSERT_EQ(0, tun_queue(flows->fd[n % FLOW_QUEUES],
+				       IFF_DETACH_QUEUE));
+		ASSERT_EQ(0, tun_queue(flows->fd[n % FLOW_QUEUES],
+				       IFF_ATTACH_QUEUE));
+	}
+	pair.stop = true;
+	pthread_join(sender, NULL);
+	pthread_join(reader, NULL);
+	TH_LOG("%d detached", n);
 }
 
 /* The flows of a queue that went spread over those that are left. */

@@ -143,8 +143,9 @@ impl Backpressure {
         }
     }
 
-    /// Forgets how quick the reader is: there is another one.
+    /// Forgets what was of another device, and how quick the reader was: there is another one.
     pub(super) fn begin(&self) {
+        self.state.store(FREE, Relaxed);
         self.limit.forget();
     }
 }
@@ -357,6 +358,18 @@ pub(super) fn resized(dev: &NetDevice<Device>, queue: &Queue) {
     let_go(dev, queue);
 }
 
+/// Wakes what a queue held back that has given flows to another one. If it is full all the same,
+/// its own lane stays where it is: it would lose a packet.
+pub(super) fn after_share(dev: &NetDevice<Device>, queue: &Queue) {
+    let _bh = Disabled::new();
+    let ring = queue.ring().lock_producer();
+    if !is_full(queue, &ring) {
+        let_go(dev, queue);
+    } else if queue.backpressure.state.load(Relaxed) != FREE {
+        wake_others(dev, queue);
+    }
+}
+
 /// Wakes every lane that a queue may hold back.
 pub(super) fn let_go(dev: &NetDevice<Device>, queue: &Queue) {
     let held = &queue.backpressure;
@@ -367,12 +380,20 @@ pub(super) fn let_go(dev: &NetDevice<Device>, queue: &Queue) {
 
 /// Wakes the lanes whose packets come to a queue.
 fn wake_held(dev: &NetDevice<Device>, queue: &Queue) {
+    if dev.is_running() {
+        wake(dev, u16::from(queue.member()));
+    }
+    wake_others(dev, queue);
+}
+
+/// Wakes the lanes of others whose packets may come to a queue.
+fn wake_others(dev: &NetDevice<Device>, queue: &Queue) {
     if !dev.is_running() {
         return;
     }
     let rcu = rcu::Guard::new();
     for lane in 0..dev.max_members() {
-        if lane == u16::from(queue.member()) || !dev.is_attended(lane, &rcu) {
+        if lane != u16::from(queue.member()) && !dev.is_attended(lane, &rcu) {
             wake(dev, lane);
         }
     }

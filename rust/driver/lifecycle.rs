@@ -13,7 +13,7 @@
 //! wait is for this queue's users only, who stay for a bounded time; nobody waits for user space
 //! inside a queue.
 //!
-//! Lock order: RTNL, a ring's consumer lock, its producer lock, both of another ring.
+//! Lock order: RTNL, a ring's consumer lock, its producer lock, the producer lock of another ring.
 
 use super::backpressure;
 use super::coalesce;
@@ -34,6 +34,7 @@ use crate::net::napi::Napi;
 use crate::net::netdevice::NetDevice;
 use crate::net::poll::Events;
 use crate::net::ptr_ring::Locked;
+use crate::net::ptr_ring::Producing;
 use crate::net::rtnl;
 use crate::net::rtnl::Rtnl;
 use crate::net::xdp::NewRxQueue;
@@ -147,15 +148,18 @@ fn activate(queue: &Queue, dev: &NetDevice<Device>, rtnl: &mut Rtnl) {
     let plan = steering.map(|steering| steering.plan_with(queue.member(), active));
     let change = steering.zip(plan.as_ref());
     change.inspect(|(steering, plan)| steering.begin_change(plan));
-    // Who finds the queue active waits for this lock, until older packets of its flow are here.
-    let locked = queue.ring().lock();
-    let entered = queue.gate.change(rtnl, State::Active);
     if let Some((steering, plan)) = change {
-        take_over(&locked, queue, dev, steering, plan, rtnl);
+        take_over(queue, dev, steering, plan, rtnl);
     }
+    let bh = Disabled::new();
+    // Who comes next finds that the queue is active, and the steering that goes with that.
+    let ring = queue.ring().lock_producer();
+    let entered = queue.gate.change(rtnl, State::Active);
+    change.inspect(|(steering, plan)| steering.end_join(plan));
     // Last, so that no packet looks for a queue that is not to be found yet.
     dev.set_active(queue.member(), true, rtnl);
-    drop(locked);
+    drop(ring);
+    drop(bh);
     // A lane without a queue of its own may have been held back by an heir.
     if dev.is_running() {
         backpressure::wake(dev, u16::from(queue.member()));
@@ -165,30 +169,32 @@ fn activate(queue: &Queue, dev: &NetDevice<Device>, rtnl: &mut Rtnl) {
     change.inspect(|(steering, plan)| steering.end_change(plan));
 }
 
-/// Moves flows to `joining` as planned, with the packets of them that wait elsewhere.
+/// Moves flows to `joining` as planned, with the packets of them that wait elsewhere: from one queue
+/// after the other, so that no lock is held while another queue's reader is waited for.
 fn take_over(
-    locked: &Locked<'_, Packet>,
     joining: &Queue,
     dev: &NetDevice<Device>,
     steering: &Steering,
     plan: &Plan,
     rtnl: &Rtnl,
 ) {
+    steering.begin_join(joining.member());
     for (donor, queue) in dev.queues(rtnl) {
         if !queue.is_active() {
             continue;
         }
-        let Some(from) = locked.lock_other(queue.ring(), rtnl) else {
+        let from = queue.ring().lock();
+        let Some(to) = from.lock_other_producer(joining.ring(), rtnl) else {
             continue;
         };
         let leaves = |hash| steering.recipient(hash, plan) == joining.member();
-        share_waiting(&from, locked, dev, joining.member(), leaves);
-        // Under the lock: what comes next of these flows comes after what was moved.
-        steering.apply(plan, donor);
+        share_waiting(&from, &to, dev, joining.member(), leaves);
+        // Under both locks: what comes next of these flows comes after what was moved.
+        steering.hand_over(plan, donor);
+        drop(to);
         drop(from);
-        backpressure::let_go(dev, &queue);
+        backpressure::after_share(dev, &queue);
     }
-    steering.apply_all(plan);
 }
 
 /// IFF_ATTACH_QUEUE: makes a disabled queue an active one. May sleep.
@@ -365,7 +371,7 @@ fn move_waiting(
             lose(packet, dev, member, TxDrop::DevReady);
             continue;
         };
-        if let Some(to) = locked.lock_other(heir.ring(), rtnl) {
+        if let Some(to) = locked.lock_other_producer(heir.ring(), rtnl) {
             put(&to, packet, dev, member);
         }
         heir.data_ready();
@@ -375,7 +381,7 @@ fn move_waiting(
 /// Moves those packets that wait in a queue whose flow `leaves`; the others stay in their order.
 fn share_waiting(
     from: &Locked<'_, Packet>,
-    to: &Locked<'_, Packet>,
+    to: &Producing<'_, Packet>,
     dev: &NetDevice<Device>,
     joining: u8,
     leaves: impl Fn(u32) -> bool,
@@ -394,7 +400,7 @@ fn share_waiting(
 }
 
 /// Puts a packet in the ring of a member, or drops it if there is no room.
-fn put(ring: &Locked<'_, Packet>, packet: Packet, dev: &NetDevice<Device>, member: u8) {
+fn put(ring: &Producing<'_, Packet>, packet: Packet, dev: &NetDevice<Device>, member: u8) {
     if let Err(packet) = ring.produce(packet) {
         lose(packet, dev, member, TxDrop::FullRing);
     }

@@ -28,12 +28,18 @@ use crate::net::skbuff::SkBuff;
 use kernel::prelude::*;
 use kernel::sync::SetOnce;
 
+mod joining;
+
+use joining::Joining;
+
 /// The steering of a multi-queue device. Changed under RTNL, read by anybody.
 pub(crate) struct Steering {
     lanes: Table,
     /// Who gets the packets of a lane whose queue is away. Changed under the producer lock of the
     /// queue that is replaced.
     heirs: Table,
+    /// Of the queue that comes, and whom it took its flows from already.
+    joining: Joining,
     /// Made when there is a second queue to choose.
     flows: SetOnce<FlowTable>,
     /// Of the last change of lanes.
@@ -60,6 +66,7 @@ impl Steering {
         Ok(Self {
             lanes: Table::new()?,
             heirs: Table::new()?,
+            joining: Joining::new(),
             flows: SetOnce::new(),
             settling: Settling::new(),
         })
@@ -123,10 +130,20 @@ impl Steering {
         self.settling.is_settled()
     }
 
-    /// The member that gets the packets of flow `hash` while the queue of its lane is away.
+    /// The member that gets the packets of flow `hash` while the queue of its lane is not active.
     #[inline]
-    pub(crate) fn heir(&self, hash: u32) -> u8 {
-        self.heirs.get(bucket(hash))
+    pub(crate) fn heir(&self, lane: u16, hash: u32) -> u8 {
+        let heir = self.heirs.get(bucket(hash));
+        match self.joining.state() {
+            Some((member, taken)) if u16::from(member) == lane && u16::from(heir) < taken => member,
+            _ => heir,
+        }
+    }
+
+    /// Whether a member that is not active yet gets packets as an heir.
+    #[inline]
+    pub(crate) fn is_joining(&self, member: u8) -> bool {
+        self.joining.state().is_some_and(|(who, _)| who == member)
     }
 
     /// The member that gets the packets of flow `hash` when `plan` is in use.
@@ -205,15 +222,27 @@ impl Steering {
         }
     }
 
-    /// Puts a plan in use, as far as it takes something from `owner`.
-    pub(crate) fn apply(&self, plan: &Plan, owner: u8) {
-        if !plan.donors.contains(owner) {
-            return;
+    /// `member` comes: it takes over from one member after the other, in the order of their numbers.
+    pub(crate) fn begin_join(&self, member: u8) {
+        self.joining.begin(member);
+    }
+
+    /// Puts a plan in use, as far as it takes something from `donor`. Under the producer locks of its
+    /// ring and of that of the queue that comes.
+    pub(crate) fn hand_over(&self, plan: &Plan, donor: u8) {
+        if plan.donors.contains(donor) {
+            self.heirs.apply_from(&plan.heirs, donor);
+            if let Some(lanes) = &plan.lanes {
+                self.lanes.apply_from(lanes, donor);
+            }
         }
-        self.heirs.apply_from(&plan.heirs, owner);
-        if let Some(lanes) = &plan.lanes {
-            self.lanes.apply_from(lanes, owner);
-        }
+        self.joining.took_from(donor);
+    }
+
+    /// Puts the rest of a plan in use: the queue is active. Under the producer lock of its ring.
+    pub(crate) fn end_join(&self, plan: &Plan) {
+        self.apply_all(plan);
+        self.joining.end();
     }
 
     /// Puts all of a plan in use.

@@ -230,7 +230,7 @@ fn receive(queue: &Queue, layout: Layout, nonblock: bool) -> Result<(Packet, boo
     loop {
         let user = queue.enter_as(layout)?;
         queue.progress.takes();
-        let ring = queue.ring().lock_consumer();
+        let mut ring = queue.ring().lock_consumer();
         if let Some(packet) = ring.consume() {
             user.stats.count_tx(1, packet.len(), &ring);
             drop(ring);

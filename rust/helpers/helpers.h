@@ -111,7 +111,7 @@ void rtun_ptr_ring_producer_lock(struct ptr_ring *r);
 void rtun_ptr_ring_producer_unlock(struct ptr_ring *r);
 void rtun_ptr_ring_lock_both(struct ptr_ring *r);
 void rtun_ptr_ring_unlock_both(struct ptr_ring *r);
-void rtun_ptr_ring_lock_both_nested(struct ptr_ring *r);
+void rtun_ptr_ring_producer_lock_nested(struct ptr_ring *r);
 int rtun___ptr_ring_produce(struct ptr_ring *r, void *entry);
 bool rtun___ptr_ring_holds(const struct ptr_ring *r, unsigned int n);
 void *rtun___ptr_ring_consume(struct ptr_ring *r);

@@ -101,10 +101,12 @@ bool rtun_txq_stop(struct net_device *dev, unsigned int txq)
 bool rtun_txq_wake(struct net_device *dev, unsigned int txq)
 {
 	struct netdev_queue *queue = netdev_get_tx_queue(dev, txq);
-	bool stopped = netif_tx_queue_stopped(queue);
 
+	/* Most are not stopped: their cache lines stay shared. */
+	if (!netif_tx_queue_stopped(queue))
+		return false;
 	netif_tx_wake_queue(queue);
-	return stopped;
+	return true;
 }
 
 void rtun_txq_trans_cond_update(struct net_device *dev, unsigned int txq)

@@ -49,11 +49,12 @@ void rtun_ptr_ring_unlock_both(struct ptr_ring *r)
 	spin_unlock_bh(&r->consumer_lock);
 }
 
-/* For a second ring while the first one's locks are held. */
-void rtun_ptr_ring_lock_both_nested(struct ptr_ring *r)
+/*
+ * Of a second ring, while the first one's locks are held. Not its consumer lock, too: who has that
+ * may be interrupted by a softirq, which waits for a producer lock.
+ */
+void rtun_ptr_ring_producer_lock_nested(struct ptr_ring *r)
 {
-	local_bh_disable();
-	spin_lock_nested(&r->consumer_lock, SINGLE_DEPTH_NESTING);
 	spin_lock_nested(&r->producer_lock, SINGLE_DEPTH_NESTING);
 }
 

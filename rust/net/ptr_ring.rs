@@ -4,8 +4,9 @@
 //!
 //! C header: [`include/linux/ptr_ring.h`](srctree/include/linux/ptr_ring.h)
 //!
-//! Lock order: consumer lock, producer lock, then both of another ring (nested). The producer lock
-//! is taken with softirqs off, the consumer lock in process context.
+//! Lock order: consumer lock, producer lock, then the producer lock of another ring (nested). The
+//! producer lock is taken with softirqs off, in softirqs too. The consumer lock is taken in process
+//! context, where softirqs may be on: nobody may wait for one who holds a producer lock.
 
 use crate::bindings;
 use crate::net::bottom_half::StaysOnCpu;
@@ -239,7 +240,7 @@ impl<T: RingEntry> Producing<'_, T> {
 impl<T: RingEntry> Drop for Producing<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: Taken in `PtrRing::lock_producer`.
+        // SAFETY: Taken in `PtrRing::lock_producer` or `Locked::lock_other_producer`.
         unsafe { bindings::rtun_ptr_ring_producer_unlock(self.0.as_raw()) };
     }
 }
@@ -271,7 +272,7 @@ impl<T: RingEntry> Consuming<'_, T> {
 
     /// Takes the oldest entry.
     #[inline]
-    pub(crate) fn consume(&self) -> Option<T> {
+    pub(crate) fn consume(&mut self) -> Option<T> {
         // SAFETY: The consumer lock is held.
         let ptr = unsafe { bindings::rtun___ptr_ring_consume(self.0.as_raw()) };
         // SAFETY: The ring gives up what it returns.
@@ -280,7 +281,7 @@ impl<T: RingEntry> Consuming<'_, T> {
 
     /// Takes the oldest entry if it is one that is `wanted`.
     #[inline]
-    pub(crate) fn consume_if(&self, wanted: impl FnOnce(&T) -> bool) -> Option<T> {
+    pub(crate) fn consume_if(&mut self, wanted: impl FnOnce(&T) -> bool) -> Option<T> {
         // SAFETY: The consumer lock is held.
         let ptr = NonNull::new(unsafe { bindings::rtun___ptr_ring_peek(self.0.as_raw()) })?;
         // SAFETY: The ring's entry stays under the lock. It is not dropped here, and it is taken
@@ -397,19 +398,20 @@ impl<T: RingEntry> Locked<'_, T> {
         NonNull::new(ptr).map(|ptr| unsafe { T::from_ptr(ptr) })
     }
 
-    /// Locks a second ring too. `None` if it is this one.
-    pub(crate) fn lock_other<'b>(
+    /// Keeps the producers of a second ring out, too. `None` if it is this one.
+    pub(crate) fn lock_other_producer<'b>(
         &'b self,
         other: &'b PtrRing<T>,
         _: &Rtnl,
-    ) -> Option<Locked<'b, T>> {
+    ) -> Option<Producing<'b, T>> {
         if other.as_raw() == self.0.as_raw() {
             return None;
         }
-        // SAFETY: The ring is initialised and another one; the guard unlocks. One task locks two
-        // rings at a time, since it holds RTNL, so that the nesting cannot turn around.
-        unsafe { bindings::rtun_ptr_ring_lock_both_nested(other.as_raw()) };
-        Some(Locked(other, NotThreadSafe))
+        // SAFETY: The ring is initialised and another one; the guard unlocks, before softirqs go on.
+        // One task locks two rings at a time, since it holds RTNL, so that the nesting cannot turn
+        // around.
+        unsafe { bindings::rtun_ptr_ring_producer_lock_nested(other.as_raw()) };
+        Some(Producing(other, NotThreadSafe))
     }
 
     /// Makes the room of consumed entries usable at once, not a batch later. Until then they look
@@ -449,7 +451,7 @@ impl<T: RingEntry> Locked<'_, T> {
 
 impl<T: RingEntry> Drop for Locked<'_, T> {
     fn drop(&mut self) {
-        // SAFETY: Taken in `PtrRing::lock` or `Locked::lock_other`.
+        // SAFETY: Taken in `PtrRing::lock`.
         unsafe { bindings::rtun_ptr_ring_unlock_both(self.0.as_raw()) };
     }
 }

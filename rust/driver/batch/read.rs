@@ -132,8 +132,8 @@ fn receive(
             return Err(EINVAL);
         }
         queue.progress.takes();
-        let ring = queue.ring().lock_consumer();
-        take(&ring, shape, room, first, taken);
+        let mut ring = queue.ring().lock_consumer();
+        take(&mut ring, shape, room, first, taken);
         let count = taken.packets.len() as u32;
         if count > 0 {
             user.stats.count_tx(count, taken.bytes, &ring);
@@ -160,7 +160,7 @@ fn receive(
 
 /// Takes the packets that fit in `room` bytes, and one that does not if it is the first.
 fn take(
-    ring: &Consuming<'_, Packet>,
+    ring: &mut Consuming<'_, Packet>,
     shape: &Shape,
     mut room: usize,
     first: bool,

@@ -6,6 +6,7 @@ use super::Device;
 use crate::driver::flow::Learned;
 use crate::driver::flow::Mover;
 use crate::driver::queue::Queue;
+use crate::driver::queue::State;
 use crate::driver::steering::Steering;
 use crate::net::bottom_half::Disabled;
 use crate::net::skbuff::SkBuffRef;
@@ -13,7 +14,7 @@ use kernel::sync::rcu;
 
 impl Device {
     /// The queue that gets the packets of flow `hash()` with this lane: that of the lane or, while
-    /// it is away, an heir. It may be leaving.
+    /// it is away, an heir. It may be leaving, or coming.
     #[inline]
     pub(in crate::driver) fn recipient<'a>(
         &self,
@@ -24,7 +25,7 @@ impl Device {
         let queue = self.queue(lane, rcu);
         match &self.steering {
             Some(steering) if !queue.is_some_and(|queue| queue.is_active()) => {
-                self.queue(u16::from(steering.heir(hash())), rcu)
+                self.queue(u16::from(steering.heir(lane, hash())), rcu)
             }
             _ => queue,
         }
@@ -40,19 +41,21 @@ impl Device {
         hash: impl FnOnce() -> u32,
         rcu: &rcu::Guard,
     ) -> bool {
-        if !queue.is_active() {
-            return false;
-        }
+        let (state, member) = (queue.state(), queue.member());
         let Some(steering) = &self.steering else {
-            return true;
+            return state == State::Active;
         };
-        let member = queue.member();
-        if u16::from(member) == lane {
-            return self.is_settled(steering) || u16::from(steering.lane(hash())) == lane;
+        match state {
+            State::Active if u16::from(member) == lane => {
+                return self.is_settled(steering) || u16::from(steering.lane(hash())) == lane;
+            }
+            State::Active => {}
+            State::Disabled if steering.is_joining(member) => {}
+            _ => return false,
         }
         let hash = hash();
         !self.is_attended(lane, rcu)
-            && steering.heir(hash) == member
+            && steering.heir(lane, hash) == member
             && (self.is_settled(steering) || u16::from(steering.lane(hash)) == lane)
     }
 
