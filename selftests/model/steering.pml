@@ -15,6 +15,9 @@
  * the bucket's. Which heir, or which share, a plan chooses is left open, but that
  * who leaves gives only and who joins takes only. A ring has room for all packets.
  *
+ * With SOFTIRQS, a reader is interrupted once while it has the consumer lock of a ring, by
+ * one who sends a packet of another flow: it goes on when that is in its ring.
+ *
  * A step is what one lock or one access makes one. Locks and the gate's word have
  * full barriers; each other access that the order depends on is under a lock that
  * its writer takes too.
@@ -61,6 +64,9 @@ byte waiting[QUEUES];
 /* The steering, as far as it is of this flow. */
 byte lanes, heirs;
 byte learned = NONE;
+
+/* Who comes, and below which member it has taken over. */
+byte joiner = NONE, taken;
 bit has_lanes[QUEUES];
 #define LANE		(learned != NONE -> learned : lanes)
 
@@ -76,9 +82,22 @@ byte sent, received, dropped, last_read;
 
 /* ---- Rings ---- */
 
+/* A reader was interrupted with the consumer lock of a ring. */
+bit reading[QUEUES];
+
 inline lock_both(q)
 {
-	atomic { locked[q] == FREE -> locked[q] = BOTH }
+	atomic { locked[q] == FREE && !reading[q] -> locked[q] = BOTH }
+}
+
+inline lock_producer(q)
+{
+	atomic { locked[q] == FREE -> locked[q] = PRODUCER }
+}
+
+inline unlock_producer(q)
+{
+	locked[q] = FREE
 }
 
 inline unlock_both(q)
@@ -119,6 +138,9 @@ inline move_one(from, to)
 #define STILL(q, f)	(is_bound[q] && file[q] == (f))
 #define ACTIVE(q, f)	(STILL(q, f) && is_active[q])
 
+/* The heir of a packet, or the queue of its lane if that has taken over from the heir. */
+#define OR_JOINER(heir)	(joiner == lane && (heir) < taken -> joiner : (heir))
+
 /* Sets q and f: the queue of the lane, or while it is away the heir's. */
 inline recipient()
 {
@@ -131,8 +153,14 @@ inline recipient()
 	:: found && ACTIVE(q, f)
 	:: else ->
 		atomic { q = heirs; f = 0; found = 0 }
-		atomic { f = file[q]; found = is_bound[q] }
+		atomic { q = OR_JOINER(q); f = file[q]; found = is_bound[q] }
 	fi
+}
+
+inline recheck_away()
+{
+	atomic { other = file[lane]; away = !is_bound[lane] }
+	atomic { away = away || !ACTIVE(lane, other); open = open && away; other = 0; away = 0 }
 }
 
 /* Sets open. The producer lock of q is held. */
@@ -141,18 +169,21 @@ inline is_recipient()
 #ifdef BUG_NO_RECHECK
 	open = 1;
 #else
-	open = is_active[q];
+	atomic { open = is_active[q]; joins = !open && STILL(q, f) }
+	atomic { joins = joins && joiner == q; open = open || joins }
 #endif
 #ifndef BUG_NO_RECHECK
 	if
-	:: open && q != lane ->
-#ifndef BUG_NO_RECHECK_AWAY
-		atomic { other = file[lane]; open = is_bound[lane] }
-		open = !(open && ACTIVE(lane, other));
-		other = 0;
+	:: open && (q != lane || joins) ->
+#ifdef BUG_RECHECK_AWAY_FIRST
+		recheck_away();
 #endif
 #ifndef BUG_NO_RECHECK_HEIR
-		open = open && heirs == q
+		other = heirs;
+		atomic { open = open && OR_JOINER(other) == q; other = 0 };
+#endif
+#if !defined(BUG_NO_RECHECK_AWAY) && !defined(BUG_RECHECK_AWAY_FIRST)
+		recheck_away()
 #endif
 	:: else
 	fi;
@@ -179,7 +210,7 @@ inline look_again()
 proctype stack()
 {
 	byte lane, q, other;
-	bit f, found, open;
+	bit f, found, open, joins, away;
 
 	do
 	:: sent == PACKETS -> break
@@ -211,7 +242,7 @@ turn:
 			is_recipient();
 			if
 			:: open -> d_step {
-				assert(is_active[q]);
+				assert(is_active[q] || joiner == q);
 				push(q, sent);
 				locked[q] = FREE
 			   }
@@ -226,13 +257,13 @@ closed:
 		   goto next
 		:: else
 		fi;
-		atomic { look_again(); changed = 0; q = 0; f = 0; found = 0; open = 0 }
+		atomic { look_again(); changed = 0; q = 0; f = 0; found = 0; open = 0; joins = 0 }
 		goto turn;
 next:
 		atomic {
 			in_section = 0;
 			old_section = 0;
-			lane = 0; q = 0; f = 0; found = 0; open = 0
+			lane = 0; q = 0; f = 0; found = 0; open = 0; joins = 0
 		}
 	od
 }
@@ -246,13 +277,32 @@ next:
 inline read(q)
 {
 	atomic {
-		waiting[q] > 0 && locked[q] != BOTH ->
+		waiting[q] > 0 && locked[q] != BOTH && !reading[q] ->
 		pop(q, packet);
 		assert(packet > last_read || NO_ORDER);
 		last_read = packet;
 		packet = 0;
 		received++
 	}
+}
+
+/* To one that gets packets. */
+inline interrupt(q, to)
+{
+	atomic {
+		is_bound[q] && locked[q] != BOTH && (is_active[to] || joiner == to) ->
+		reading[q] = 1
+	}
+	atomic { locked[to] == FREE -> reading[q] = 0 }
+}
+
+proctype softirq()
+{
+end:
+	if
+	:: interrupt(0, 1)
+	:: interrupt(1, 0)
+	fi
 }
 
 proctype readers()
@@ -316,7 +366,11 @@ inline move_waiting(q)
 {
 	do
 	:: waiting[q] > 0 ->
+#ifdef BUG_MOVE_WITH_BOTH_LOCKS
+		atomic { locked[to] == FREE && !reading[to] -> move_one(q, to) }
+#else
 		atomic { locked[to] == FREE -> move_one(q, to) }
+#endif
 	:: else -> break
 	od
 }
@@ -433,6 +487,11 @@ inline apply(donor)
 	fi
 }
 
+inline took_from(donor)
+{
+	atomic { taken = (donor) + 1; changed = 1 }
+}
+
 inline take_over_from(donor, q)
 {
 	if
@@ -441,16 +500,31 @@ inline take_over_from(donor, q)
 		atomic { locked[donor] == FREE -> share_waiting(donor, q) }
 		lock_both(donor);
 #else
+#ifdef BUG_JOINER_LOCKED_FIRST
+		lock_producer(q);
 		lock_both(donor);
+#else
+		lock_both(donor);
+		lock_producer(q);
+#endif
+#ifdef BUG_TAKEN_BEFORE_MOVE
+		took_from(donor);
+		unlock_producer(q);
+		lock_producer(q);
+#endif
 #ifndef BUG_NO_SHARE
 		share_waiting(donor, q);
 #endif
 #endif
 #ifdef BUG_DONOR_APPLY_OUTSIDE_LOCK
+		unlock_producer(q);
 		unlock_both(donor);
-		apply(donor)
+		apply(donor);
+		took_from(donor)
 #else
 		apply(donor);
+		took_from(donor);
+		unlock_producer(q);
 		unlock_both(donor)
 #endif
 	:: else
@@ -469,26 +543,27 @@ inline activate(q)
 	:: moves -> d_step { settled = 0; changing = 1; changed = 1 }
 	:: else
 	fi;
-#ifndef BUG_JOIN_UNLOCKED
-	lock_both(q);
-#endif
-	atomic { is_active[q] = 1; changed = 1 }
 #ifdef BUG_COUNT_FIRST
 	count_one_more();
 #endif
+#ifdef BUG_ACTIVE_BEFORE_MOVE
+	atomic { is_active[q] = 1; changed = 1 }
+#endif
+	atomic { joiner = q; taken = 0; changed = 1 }
 	take_over_from(0, q);
 	take_over_from(1, q);
 #if QUEUES > 2
 	take_over_from(2, q);
 #endif
+	lock_producer(q);
+	atomic { is_active[q] = 1; changed = 1 }
 	apply_heirs(heir);
 	atomic { lanes = lane; changed = 1 }
+	atomic { joiner = NONE; taken = 0; changed = 1 }
 #ifndef BUG_COUNT_FIRST
 	count_one_more();
 #endif
-#ifndef BUG_JOIN_UNLOCKED
-	unlock_both(q);
-#endif
+	unlock_producer(q);
 	if
 	:: moves -> d_step { changing = 0; old_section = in_section; changed = 1 }
 	:: else
@@ -651,6 +726,9 @@ init {
 		fi;
 		run stack();
 		run readers();
+#ifdef SOFTIRQS
+		run softirq();
+#endif
 		run grace();
 		run rtnl();
 		run judge()

@@ -54,8 +54,9 @@ impl Device {
             _ => return false,
         }
         let hash = hash();
-        !self.is_attended(lane, rcu)
-            && steering.heir(lane, hash) == member
+        // In this order: a queue that comes is active before it is no longer one that comes.
+        steering.heir(lane, hash) == member
+            && !self.is_attended(lane, rcu)
             && (self.is_settled(steering) || u16::from(steering.lane(hash)) == lane)
     }
 

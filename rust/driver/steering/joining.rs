@@ -6,8 +6,10 @@
 //! soon as the queue that had it until then, the flow's heir, was come to: in the order of the
 //! members' numbers, so that the next number says which these are.
 
+use kernel::sync::atomic::Acquire;
 use kernel::sync::atomic::Atomic;
 use kernel::sync::atomic::Relaxed;
+use kernel::sync::atomic::Release;
 
 /// The queue of a device that comes, if any, and how far it has come. Changed under RTNL; looked at
 /// under the producer lock of the ring that it is about.
@@ -32,15 +34,15 @@ impl Joining {
         self.0.store(self.0.load(Relaxed) & !0xffff | next, Relaxed);
     }
 
-    /// It is active.
+    /// It is active: who finds nobody here finds that, too.
     pub(super) fn end(&self) {
-        self.0.store(NOBODY, Relaxed);
+        self.0.store(NOBODY, Release);
     }
 
     /// Who comes, and below which number it has taken over.
     #[inline]
     pub(super) fn state(&self) -> Option<(u8, u16)> {
-        match self.0.load(Relaxed) {
+        match self.0.load(Acquire) {
             NOBODY => None,
             state => Some(((state >> 16) as u8, state as u16)),
         }
