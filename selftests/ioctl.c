@@ -215,6 +215,34 @@ TEST_F(setiff, no_carrier)
 	close(other);
 }
 
+/* A further queue says nothing of the carrier, whatever its flags. */
+TEST_F(setiff, no_carrier_of_others)
+{
+	static const int flags[] = { IFF_NO_CARRIER, 0 };
+	int i, second, index, other;
+
+	for (i = 0; i < 2; i++) {
+		int fd = tun_create("ours", IFF_TUN | IFF_MULTI_QUEUE | flags[i]);
+
+		ASSERT_LE(0, fd);
+		index = tun_index(fd);
+		ASSERT_EQ(0, link_up(index, true));
+		EXPECT_EQ(i, carrier_of(fd));
+		second = tun_create("ours", IFF_TUN | IFF_MULTI_QUEUE | flags[!i]);
+		ASSERT_LE(0, second);
+		EXPECT_EQ(i, carrier_of(fd));
+		ASSERT_EQ(0, tun_queue(second, IFF_DETACH_QUEUE));
+		other = 1 - i;
+		ASSERT_EQ(0, tun_ioctl_ptr(fd, TUNSETCARRIER, &other));
+		close(fd);
+		fd = tun_create("ours", IFF_TUN | IFF_MULTI_QUEUE | flags[i]);
+		ASSERT_LE(0, fd);
+		EXPECT_EQ(1 - i, carrier_of(fd));
+		close(second);
+		close(fd);
+	}
+}
+
 /*
  * Persistence is shown among the flags and cannot be asked for so; bits that
  * stand for nothing say nothing.

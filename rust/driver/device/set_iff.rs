@@ -58,7 +58,6 @@ pub(in crate::driver) fn set_iff(
         Found::Foreign if iff.exclusive() => return Err(Refusal::Exists),
         Found::Foreign => return Err(Refusal::Foreign),
     };
-    dev.set_carrier(!iff.no_carrier());
     req.set_name(&dev.name(rtnl));
     Ok(())
 }
@@ -101,6 +100,10 @@ fn bind(queue: &Queue, dev: &NetDevice<Device>, iff: SetIff, seat: Seat, rtnl: &
     queue.set_filtered(!iff.no_filter() && dev.filters.has_socket_filter());
     queue.set_in_pieces(iff.napi_frags());
     lifecycle::bind(queue, dev, seat, rtnl);
+    // What others have said of the carrier stays.
+    if dev.active() + dev.disabled() == 1 {
+        dev.set_carrier(!iff.no_carrier());
+    }
     dev.state_change_soon();
 }
 
