@@ -274,6 +274,24 @@ TEST_F(classic, disabled_queue)
 		EXPECT_EQ(SNAP, pass(flows, PACKET));
 }
 
+/* One that is away when the filter is set has it when it comes back. */
+TEST_F(classic, set_while_disabled)
+{
+	struct flows *flows = &self->flows;
+	int q, fd = flows->fd[0];
+
+	ASSERT_EQ(0, tun_queue(fd, IFF_DETACH_QUEUE));
+	ASSERT_EQ(0, set_classic_constant(flows->fd[1], SNAP));
+	ASSERT_EQ(0, tun_queue(fd, IFF_ATTACH_QUEUE));
+	EXPECT_UNLESS_DEFECT("D2", !(tun_get_flags(fd) & IFF_DETACH_QUEUE));
+	if (tun_get_flags(fd) & IFF_DETACH_QUEUE)
+		return;
+	EXPECT_FALSE(says_nofilter(fd));
+	for (q = 1; q < FLOW_QUEUES; q++)
+		ASSERT_EQ(0, tun_queue(flows->fd[q], IFF_DETACH_QUEUE));
+	EXPECT_EQ(SNAP, pass(flows, PACKET));
+}
+
 /* The filter stays with a device that nobody has open. */
 static int reopen_persistent(int flags)
 {

@@ -78,7 +78,7 @@ impl Filters {
 }
 
 impl Device {
-    /// Sets the socket filter of the queues that are active.
+    /// Sets the socket filter of all queues, active or detached.
     ///
     /// # Errors
     ///
@@ -88,7 +88,7 @@ impl Device {
         *self.filters.socket_user.get_mut(rtnl) = fprog;
         self.filters.socket.set(Some(prog), rtnl);
         for (_, queue) in self.queues(rtnl) {
-            queue.set_filtered(queue.is_active());
+            queue.set_filtered(true);
         }
         Ok(())
     }
