@@ -15,6 +15,7 @@ use super::flags::Flags;
 use super::headroom::Headroom;
 use super::lifecycle;
 use super::members::Members;
+use super::members::SharedMembers;
 use super::offload;
 use super::queue::Queue;
 use super::stats::Stats;
@@ -94,7 +95,7 @@ pub(crate) struct Device {
     /// The numbers of which there is a queue.
     seated: RtnlCell<Members>,
     /// Those of them that get packets.
-    attended: RtnlCell<Members>,
+    attended: SharedMembers,
     /// There if the device can have several queues.
     steering: Option<Steering>,
     /// There while the device is persistent: nothing else would keep the module.
@@ -136,7 +137,7 @@ impl Device {
             disabled: Atomic::<u32>::new(0),
             members,
             seated: RtnlCell::new(Members::none()),
-            attended: RtnlCell::new(Members::none()),
+            attended: SharedMembers::none(),
             steering,
             persist: RtnlCell::new(None),
             offloads: RtnlCell::new(Features::NONE),
@@ -202,7 +203,7 @@ impl Device {
         let slot = self.members.get(usize::from(member))?;
         self.seated.get_mut(rtnl).set(member, queue.is_some());
         // One that comes gets no packets yet.
-        self.attended.get_mut(rtnl).remove(member);
+        self.attended.set(member, false, rtnl);
         slot.replace(queue, rtnl)
     }
 
@@ -221,13 +222,13 @@ impl Device {
     }
 
     /// The members that get packets.
-    pub(super) fn active_members(&self, rtnl: &Rtnl) -> Members {
-        *self.attended.get(rtnl)
+    pub(super) fn active_members(&self, _rtnl: &Rtnl) -> Members {
+        self.attended.load()
     }
 
     /// Counts a queue among those that get packets, or among the detached.
     pub(super) fn set_active(&self, member: u8, is_active: bool, rtnl: &mut Rtnl) {
-        self.attended.get_mut(rtnl).set(member, is_active);
+        self.attended.set(member, is_active, rtnl);
         let (active, disabled) = (self.active(), self.disabled());
         if is_active {
             self.set_counts(active + 1, disabled - 1, rtnl);

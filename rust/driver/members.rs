@@ -3,6 +3,9 @@
 //! Sets of what a byte numbers: members of a device, or buckets of a table.
 
 use super::device::MAX_QUEUES;
+use crate::net::rtnl::Rtnl;
+use kernel::sync::atomic::Atomic;
+use kernel::sync::atomic::Relaxed;
 
 const WORD: u32 = u64::BITS;
 
@@ -78,9 +81,46 @@ impl Members {
         Some((n * WORD + bit) as u8)
     }
 
+    /// The one of which `n` others are lower.
+    pub(crate) fn nth(self, mut n: u32) -> Option<u8> {
+        for (first, mut word) in (0..).step_by(WORD as usize).zip(self.0) {
+            let count = word.count_ones();
+            if n < count {
+                (0..n).for_each(|_| word &= word - 1);
+                return Some(first + word.trailing_zeros() as u8);
+            }
+            n -= count;
+        }
+        None
+    }
+
     /// All of them, the lowest first.
     pub(crate) fn iter(mut self) -> impl Iterator<Item = u8> {
         core::iter::from_fn(move || self.pop())
+    }
+}
+
+/// A set that anybody may look at while it changes.
+pub(crate) struct SharedMembers([Atomic<u64>; MAX_QUEUES / WORD as usize]);
+
+impl SharedMembers {
+    /// The empty set.
+    pub(crate) fn none() -> Self {
+        Self([const { Atomic::<u64>::new(0) }; MAX_QUEUES / WORD as usize])
+    }
+
+    /// What is in it, a moment ago.
+    #[inline]
+    pub(crate) fn load(&self) -> Members {
+        Members(core::array::from_fn(|n| self.0[n].load(Relaxed)))
+    }
+
+    /// Adds a number, or takes it out.
+    pub(crate) fn set(&self, member: u8, is_one: bool, _: &Rtnl) {
+        let (word, bit) = Members::place(member);
+        let word = &self.0[word];
+        let others = word.load(Relaxed) & !bit;
+        word.store(if is_one { others | bit } else { others }, Relaxed);
     }
 }
 

@@ -75,8 +75,7 @@ impl Device {
         let Some(nth) = choice.checked_rem(self.active()) else {
             return 0;
         };
-        let attended = (0..self.max_members()).filter(|lane| self.is_attended(*lane, &rcu));
-        attended.into_iter().nth(nth as usize).unwrap_or(0)
+        self.attended.load().nth(nth).map_or(0, u16::from)
     }
 
     /// The lane of flow `hash()`, which was `lane` a moment ago.
