@@ -4,11 +4,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -35,6 +39,7 @@ FIXTURE(sockopt)
 {
 	int fd, sock, index, packet;
 	uint8_t out[MTU], in[MTU];
+	atomic_bool busy, stop;
 };
 
 FIXTURE_SETUP(sockopt)
@@ -456,30 +461,50 @@ TEST_F(sockopt, busy_poll_ends)
 	close(fds[1]);
 }
 
-/* Packets that were sent wait in a queueing discipline; the one burst is used up. */
+/* What is sent by an interface waits from now on: the one burst is used up. */
+static int stall(SELF *self, int index)
+{
+	int sock = packet_socket(index, 0), ret;
+
+	ret = sock < 0 ? sock : qdisc_add_slow(index, MTU);
+	if (!ret)
+		ret = packet_send(sock, index, ETH_P_IP, self->out, MTU);
+	close(sock);
+	return ret < 0 ? ret : 0;
+}
+
+/* Packets that were sent wait in a queueing discipline. */
 static int hold(SELF *self, int *sink, int *redirect)
 {
-	int index, sock, ret;
+	int index, ret;
 
 	*sink = tun_create("sink", TUN_NOPI);
 	if (*sink < 0)
 		return *sink;
 	index = tun_index(*sink);
 	ret = link_up(index, true);
-	ret = ret ?: qdisc_add_slow(index, MTU);
+	ret = ret ?: stall(self, index);
 	if (ret)
 		return ret;
-	sock = packet_socket(index, 0);
-	ret = packet_send(sock, index, ETH_P_IP, self->out, MTU);
-	close(sock);
 	*redirect = tcx_redirect(self->index, index);
-	return ret < 0 ? ret : *redirect < 0 ? *redirect : index;
+	return *redirect < 0 ? *redirect : index;
+}
+
+/* Sends until no more goes: how many packets went, or the error. */
+static int fill(SELF *self)
+{
+	int n = 0, ret;
+
+	do {
+		ret = send_ret(self, MSG_DONTWAIT);
+	} while (ret == LEN && ++n <= MAX_HELD);
+	return ret == -EAGAIN ? n : ret < 0 ? ret : -E2BIG;
 }
 
 TEST_F(sockopt, send_timeout)
 {
 	struct timeval limit = { .tv_usec = 50000 }, got;
-	int sink = -1, redirect = -1, index, n, ret;
+	int sink = -1, redirect = -1, index, n;
 	socklen_t len = sizeof(got);
 	struct link_info info;
 	int64_t start;
@@ -488,12 +513,8 @@ TEST_F(sockopt, send_timeout)
 	index = hold(self, &sink, &redirect);
 	ASSERT_LT(0, index);
 	ASSERT_EQ(0, set(self->sock, SO_SNDBUF, SNDBUF));
-	for (n = 0; n < MAX_HELD; n++) {
-		ret = send_ret(self, MSG_DONTWAIT);
-		if (ret != LEN)
-			break;
-	}
-	ASSERT_EQ(-EAGAIN, ret);
+	n = fill(self);
+	ASSERT_LT(0, n);
 	EXPECT_EQ(0, wait_events(self->sock, POLLOUT, 0));
 	ASSERT_EQ(0, setsockopt(self->sock, SOL_SOCKET, SO_SNDTIMEO, &limit,
 				sizeof(limit)));
@@ -518,6 +539,82 @@ TEST_F(sockopt, send_timeout)
 	ASSERT_EQ(0, wait_blocked(child, SYS_sendto));
 	ASSERT_EQ(0, qdisc_delete(index));
 	EXPECT_EQ(0, wait_exit(child));
+	close(redirect);
+	close(sink);
+}
+
+/* A child that sends, or receives, and ends with what became of that. */
+static pid_t call_start(SELF *self, bool sends, int want)
+{
+	pid_t child = fork();
+	cpu_set_t last;
+	int err;
+
+	if (!child) {
+		CPU_ZERO(&last);
+		CPU_SET(get_nprocs() - 1, &last);
+		sched_setaffinity(0, sizeof(last), &last);
+		/* If nobody wakes it. */
+		alarm(WAIT_MS / 1000);
+		_exit((sends ? send_ret(self, 0) : recv_ret(self, 0)) != want);
+	}
+	if (child < 0)
+		return -errno;
+	err = wait_blocked(child, sends ? SYS_sendto : SYS_recvfrom);
+	return err ?: child;
+}
+
+/* Lets nobody run on the last processor for a while. */
+static void *busy_main(void *arg)
+{
+	const struct sched_param param = { .sched_priority = 1 };
+	int64_t end = now_ms() + WAIT_MS;
+	SELF *self = arg;
+	cpu_set_t last;
+
+	CPU_ZERO(&last);
+	CPU_SET(get_nprocs() - 1, &last);
+	if (sched_setaffinity(0, sizeof(last), &last) ||
+	    sched_setscheduler(0, SCHED_RR, &param))
+		return "the last processor";
+	atomic_store(&self->busy, true);
+	while (!atomic_load(&self->stop) && now_ms() < end)
+		;
+	return NULL;
+}
+
+/* Calls that sleep when the file is bound anew are not calls on that device. */
+TEST_F(sockopt, bound_anew)
+{
+	int sink = -1, redirect = -1, index;
+	pid_t sender, receiver;
+	pthread_t thread;
+	cpu_set_t first;
+	void *wrong;
+
+	if (get_nprocs() < 2)
+		SKIP(return, "one processor");
+	CPU_ZERO(&first);
+	CPU_SET(0, &first);
+	ASSERT_EQ(0, sched_setaffinity(0, sizeof(first), &first));
+	index = hold(self, &sink, &redirect);
+	ASSERT_LT(0, index);
+	ASSERT_EQ(0, set(self->sock, SO_SNDBUF, SNDBUF));
+	ASSERT_LT(0, fill(self));
+	sender = call_start(self, true, -EBADFD);
+	receiver = call_start(self, false, -EBADFD);
+	ASSERT_LT(0, sender);
+	ASSERT_LT(0, receiver);
+	/* They are woken, and see nothing until it is bound. */
+	ASSERT_EQ(0, pthread_create(&thread, NULL, busy_main, self));
+	EXPECT_TRUE(wait_until(atomic_load(&self->busy)));
+	EXPECT_EQ(0, link_delete(self->index));
+	EXPECT_EQ(0, tun_set_iff(self->fd, "again", TUN_NOPI));
+	atomic_store(&self->stop, true);
+	ASSERT_EQ(0, pthread_join(thread, &wrong));
+	EXPECT_EQ(NULL, wrong);
+	EXPECT_EQ(0, wait_exit(sender));
+	EXPECT_EQ(0, wait_exit(receiver));
 	close(redirect);
 	close(sink);
 }

@@ -9,6 +9,7 @@
 //! up when nobody is, and a deletion drops them.
 
 use super::queue::Bound;
+use super::queue::Layout;
 use super::queue::Queue;
 use super::queue::State;
 use super::queue::User;
@@ -28,13 +29,14 @@ use kernel::prelude::*;
 /// As [`rx::write`]. What was held back is handed up then.
 pub(super) fn send(
     queue: &Queue,
+    layout: Layout,
     nonblock: bool,
     more: bool,
     from: &mut IovIterSource<'_>,
     sender: Option<Sender<'_>>,
 ) -> Result<usize> {
     let more = more && sender.is_none();
-    rx::write(queue, nonblock, more, from, sender).inspect_err(|_| flush(queue))
+    rx::write(queue, layout, nonblock, more, from, sender).inspect_err(|_| flush(queue))
 }
 
 /// Hands a packet up, behind those that were held back, or holds it back if `more` follow.

@@ -7,6 +7,7 @@
 
 use super::coalesce;
 use super::lifecycle;
+use super::queue::Layout;
 use super::queue::Queue;
 use super::queue::QueueData;
 use super::rx;
@@ -20,6 +21,8 @@ use kernel::prelude::*;
 use kernel::sync::aref::ARef;
 
 impl SockFile for QueueData {
+    type Binding = Layout;
+
     fn opened(queue: &Queue) {
         queue.add_handle();
     }
@@ -32,29 +35,56 @@ impl SockFile for QueueData {
         queue.want_times(want);
     }
 
-    fn recv(queue: &Queue, to: &mut IovIterDest<'_>, peek: bool) -> Result<(usize, Packet)> {
+    fn binding(queue: &Queue) -> Result<Layout> {
+        queue.layout()
+    }
+
+    fn recv(
+        queue: &Queue,
+        layout: Layout,
+        to: &mut IovIterDest<'_>,
+        peek: bool,
+    ) -> Result<(usize, Packet)> {
         if peek {
-            tx::peek(queue, to)
+            tx::peek(queue, layout, to)
         } else {
-            tx::take(queue, true, to, None)
+            tx::take(queue, layout, true, to, None)
         }
     }
 
-    fn send(queue: &Queue, more: bool, from: &mut IovIterSource<'_>) -> Result<usize> {
-        coalesce::send(queue, true, more, from, None)
+    fn send(
+        queue: &Queue,
+        layout: Layout,
+        more: bool,
+        from: &mut IovIterSource<'_>,
+    ) -> Result<usize> {
+        coalesce::send(queue, layout, true, more, from, None)
     }
 
-    fn wait_to_recv(queue: &Queue, timeout: c_long) -> Result<c_long> {
-        let layout = queue.layout()?;
-        let changed = || queue.layout() != Ok(layout);
-        queue.wait_timeout(timeout, || !queue.ring().is_empty() || changed())
+    fn wait_to_recv(queue: &Queue, layout: Layout, timeout: c_long) -> Result<c_long> {
+        wait(queue, layout, timeout, || !queue.ring().is_empty())
     }
 
-    fn wait_to_send(queue: &Queue, timeout: c_long) -> Result<c_long> {
-        let layout = queue.layout()?;
-        let changed = || queue.layout() != Ok(layout);
-        queue.wait_timeout(timeout, || rx::has_room(queue) || changed())
+    fn wait_to_send(queue: &Queue, layout: Layout, timeout: c_long) -> Result<c_long> {
+        wait(queue, layout, timeout, || rx::has_room(queue))
     }
+}
+
+/// Waits until `ready()` holds, up to `timeout` jiffies. Says how many are left.
+///
+/// # Errors
+///
+/// As [`Queue::wait_timeout`], and `EBADFD` for another binding, by which it might not be ready.
+fn wait(
+    queue: &Queue,
+    layout: Layout,
+    timeout: c_long,
+    ready: impl Fn() -> bool,
+) -> Result<c_long> {
+    let changed = || queue.layout() != Ok(layout);
+    let left = queue.wait_timeout(timeout, || ready() || changed())?;
+    queue.enter_as(layout)?;
+    Ok(left)
 }
 
 /// Closes one way to a queue, and ends the queue if it was the last. May sleep.

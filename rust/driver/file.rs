@@ -54,7 +54,7 @@ impl CharDevice for QueueData {
     #[inline(always)]
     fn write(queue: &Queue, nonblock: bool, from: &mut IovIterSource<'_>) -> Result<usize> {
         match queue.framing() {
-            Framing::Single => rx::write(queue, nonblock, false, from, None),
+            Framing::Single => rx::write(queue, queue.layout()?, nonblock, false, from, None),
             Framing::Packed => batch::write(queue, nonblock, from),
         }
     }

@@ -134,20 +134,20 @@ impl From<Error> for Refusal {
 ///
 /// # Errors
 ///
-/// `EBADFD` if the queue has no device, `EINVAL` for what is no packet of the device's mode or has
-/// a virtio-net header that does not fit it, `EIO` if the interface is down, `EBUSY` if the queue
-/// has a NAPI context and is detached, `EAGAIN` if it would have to wait for room in the send
-/// buffer, `ERESTARTSYS` upon a signal while it waits, `EFAULT`, and `ENOMEM`, `ENOBUFS` or
-/// `EMSGSIZE` without a buffer that is large enough.
+/// `EBADFD` if the queue is not bound as `layout` says, `EINVAL` for what is no packet of the
+/// device's mode or has a virtio-net header that does not fit it, `EIO` if the interface is down,
+/// `EBUSY` if the queue has a NAPI context and is detached, `EAGAIN` if it would have to wait for
+/// room in the send buffer, `ERESTARTSYS` upon a signal while it waits, `EFAULT`, and `ENOMEM`,
+/// `ENOBUFS` or `EMSGSIZE` without a buffer that is large enough.
 #[inline(always)]
 pub(super) fn write(
     queue: &Queue,
+    layout: Layout,
     nonblock: bool,
     more: bool,
     from: &mut IovIterSource<'_>,
     sender: Option<Sender<'_>>,
 ) -> Result<usize> {
-    let layout = queue.layout()?;
     let total = from.len();
     let mut headers = Headers::NONE;
     if let Err(refusal) = headers.take(queue, layout.flags(), from) {

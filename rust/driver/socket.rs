@@ -52,7 +52,7 @@ impl SocketOps for QueueData {
         from: &mut IovIterSource<'_>,
         sender: Option<Sender<'_>>,
     ) -> Result<usize> {
-        coalesce::send(queue, nonblock, more, from, sender)
+        coalesce::send(queue, queue.layout()?, nonblock, more, from, sender)
     }
 
     fn send_batch(queue: &Queue, batch: &mut Batch<'_>, bh: &Disabled) -> Result {

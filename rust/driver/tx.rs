@@ -146,11 +146,11 @@ pub(super) fn read(
     to: &mut IovIterDest<'_>,
     taken: Option<Packet>,
 ) -> Result<usize> {
+    let layout = queue.layout()?;
     if to.is_empty() {
-        queue.layout()?;
         return Ok(0);
     }
-    let (len, packet) = take(queue, nonblock, to, taken)?;
+    let (len, packet) = take(queue, layout, nonblock, to, taken)?;
     packet.consume();
     Ok(len)
 }
@@ -159,11 +159,11 @@ pub(super) fn read(
 #[inline(always)]
 pub(super) fn take(
     queue: &Queue,
+    layout: Layout,
     nonblock: bool,
     to: &mut IovIterDest<'_>,
     taken: Option<Packet>,
 ) -> Result<(usize, Packet)> {
-    let layout = queue.layout()?;
     let (packet, tunnel) = match taken {
         Some(packet) => {
             let user = queue.enter_as(layout)?;
@@ -194,8 +194,11 @@ pub(super) fn take(
 /// # Errors
 ///
 /// As [`read`], but does not wait; `EOPNOTSUPP` for a frame that an XDP program sent, `ENOMEM`.
-pub(super) fn peek(queue: &Queue, to: &mut IovIterDest<'_>) -> Result<(usize, Packet)> {
-    let layout = queue.layout()?;
+pub(super) fn peek(
+    queue: &Queue,
+    layout: Layout,
+    to: &mut IovIterDest<'_>,
+) -> Result<(usize, Packet)> {
     let user = queue.enter_as(layout)?;
     let tunnel = user.dev.cuts_in_tunnels();
     let copied = queue.ring().lock_consumer().peek(Packet::try_clone);

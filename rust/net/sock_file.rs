@@ -46,6 +46,9 @@ const SOCKET_IOCTL: c_uint = 0x89;
 
 /// What a queue does as a socket that a program has opened.
 pub(crate) trait SockFile: CharDevice {
+    /// What the queue is bound to: a call that sleeps goes on with no other.
+    type Binding: Copy;
+
     /// There is one more way to the queue.
     fn opened(queue: &RingSock<Self>);
 
@@ -55,13 +58,21 @@ pub(crate) trait SockFile: CharDevice {
     /// Packets are to say when they came, for one more who asks, or one less.
     fn want_times(queue: &RingSock<Self>, want: bool);
 
+    /// What the queue is bound to now.
+    ///
+    /// # Errors
+    ///
+    /// `EBADFD` if it is bound to nothing.
+    fn binding(queue: &RingSock<Self>) -> Result<Self::Binding>;
+
     /// Receives a packet, or a copy of it that leaves it there. Says how long it is, in whole.
     ///
     /// # Errors
     ///
-    /// `EAGAIN` if there is none.
+    /// `EAGAIN` if there is none, `EBADFD` if the queue is not bound so any more.
     fn recv(
         queue: &RingSock<Self>,
+        binding: Self::Binding,
         to: &mut IovIterDest<'_>,
         peek: bool,
     ) -> Result<(usize, Packet)>;
@@ -70,14 +81,35 @@ pub(crate) trait SockFile: CharDevice {
     ///
     /// # Errors
     ///
-    /// `EAGAIN` if there is no room for it.
-    fn send(queue: &RingSock<Self>, more: bool, from: &mut IovIterSource<'_>) -> Result<usize>;
+    /// `EAGAIN` if there is no room for it, `EBADFD` if the queue is not bound so any more.
+    fn send(
+        queue: &RingSock<Self>,
+        binding: Self::Binding,
+        more: bool,
+        from: &mut IovIterSource<'_>,
+    ) -> Result<usize>;
 
     /// Waits until [`Self::recv`] is worth a try, up to `timeout` jiffies. Says how many are left.
-    fn wait_to_recv(queue: &RingSock<Self>, timeout: c_long) -> Result<c_long>;
+    ///
+    /// # Errors
+    ///
+    /// As [`RingSock::wait_timeout`], and `EBADFD` if the queue is not bound so any more.
+    fn wait_to_recv(
+        queue: &RingSock<Self>,
+        binding: Self::Binding,
+        timeout: c_long,
+    ) -> Result<c_long>;
 
     /// Waits until [`Self::send`] is worth a try, up to `timeout` jiffies. Says how many are left.
-    fn wait_to_send(queue: &RingSock<Self>, timeout: c_long) -> Result<c_long>;
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::wait_to_recv`].
+    fn wait_to_send(
+        queue: &RingSock<Self>,
+        binding: Self::Binding,
+        timeout: c_long,
+    ) -> Result<c_long>;
 }
 
 /// The light socket.
@@ -456,14 +488,15 @@ impl<T: SockFile> End<T> {
     fn take(&self, to: &mut IovIterDest<'_>, flags: u32) -> Result<(usize, Packet)> {
         let wait = flags & bindings::MSG_DONTWAIT == 0;
         let peek = flags & bindings::MSG_PEEK != 0;
+        let binding = T::binding(&self.queue)?;
         let mut timeout = self.sk.rcvtimeo();
         let mut start = None;
         loop {
-            match T::recv(&self.queue, to, peek) {
+            match T::recv(&self.queue, binding, to, peek) {
                 Err(EAGAIN) if wait => {
                     let start = *start.get_or_insert_with(LightSock::busy_time);
                     if !self.sk.may_look_again(start) {
-                        timeout = T::wait_to_recv(&self.queue, timeout)?;
+                        timeout = T::wait_to_recv(&self.queue, binding, timeout)?;
                     }
                 }
                 got => return got,
@@ -514,10 +547,11 @@ impl<T: SockFile> End<T> {
     fn give(&self, from: &mut IovIterSource<'_>, flags: u32) -> Result<usize> {
         let wait = flags & bindings::MSG_DONTWAIT == 0;
         let more = flags & bindings::MSG_MORE != 0;
+        let binding = T::binding(&self.queue)?;
         let mut timeout = self.sk.sndtimeo();
         loop {
-            match iov::use_up(from, |from| T::send(&self.queue, more, from)) {
-                Err(EAGAIN) if wait => timeout = T::wait_to_send(&self.queue, timeout)?,
+            match iov::use_up(from, |from| T::send(&self.queue, binding, more, from)) {
+                Err(EAGAIN) if wait => timeout = T::wait_to_send(&self.queue, binding, timeout)?,
                 sent => return sent,
             }
         }
