@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -562,6 +563,38 @@ static pid_t call_start(SELF *self, bool sends, int want)
 		return -errno;
 	err = wait_blocked(child, sends ? SYS_sendto : SYS_recvfrom);
 	return err ?: child;
+}
+
+/* Of a buffer that any packet fills, the end of the last one makes room. */
+TEST_F(sockopt, least_buffer)
+{
+	int sink = -1, redirect = -1, index, size, epoll;
+	struct epoll_event event;
+	pid_t child;
+
+	index = hold(self, &sink, &redirect);
+	ASSERT_LT(0, index);
+	for (size = 1; size < 8; size++) {
+		ASSERT_EQ(0, set(self->sock, SO_SNDBUF, size));
+		EXPECT_EQ(POLLOUT, wait_events(self->sock, POLLOUT, 0));
+		ASSERT_EQ(1, fill(self));
+		event.events = EPOLLOUT | EPOLLET;
+		epoll = epoll_create1(EPOLL_CLOEXEC);
+		ASSERT_LE(0, epoll);
+		ASSERT_EQ(0, epoll_ctl(epoll, EPOLL_CTL_ADD, self->sock,
+				       &event));
+		EXPECT_EQ(0, epoll_wait(epoll, &event, 1, 0));
+		child = call_start(self, true, LEN);
+		ASSERT_LT(0, child);
+		ASSERT_EQ(0, qdisc_delete(index));
+		ASSERT_EQ(0, wait_exit(child));
+		EXPECT_EQ(1, epoll_wait(epoll, &event, 1, WAIT_MS));
+		EXPECT_EQ(EPOLLOUT, event.events);
+		close(epoll);
+		ASSERT_EQ(0, stall(self, index));
+	}
+	close(redirect);
+	close(sink);
 }
 
 /* Lets nobody run on the last processor for a while. */

@@ -37,6 +37,9 @@ use kernel::sync::atomic::Relaxed;
 use kernel::sync::SetOnce;
 use kernel::types::Opaque;
 
+/// Bytes under way that are no packet: fewer than the least is charged with.
+const REST: i32 = size_of::<bindings::sk_buff>() as i32;
+
 /// A socket with a ring and the driver's `T`.
 ///
 /// It is reference counted by the `struct sock` and freed a grace period after its last reference.
@@ -307,10 +310,17 @@ impl<T: Send + Sync + 'static> RingSock<T> {
         unsafe { bindings::rtun_sk_wmem_alloc_get(self.sk.get()) }
     }
 
+    /// Whether less than `limit` is under way, or no packet at all: who frees one keeps a byte of
+    /// it while writers are woken, which would be all of a small buffer.
+    #[inline]
+    fn is_below(&self, limit: i32) -> bool {
+        self.under_way() < limit.max(REST)
+    }
+
     /// Whether half of the buffer is free.
     #[inline]
     fn half_free(&self) -> bool {
-        self.under_way() < self.sndbuf() >> 1
+        self.is_below(self.sndbuf() >> 1)
     }
 
     /// Sees to it that vhost-net sends batches while there is room in the buffer, and single packets,
@@ -320,7 +330,7 @@ impl<T: Send + Sync + 'static> RingSock<T> {
     #[inline]
     fn update_batching(&self) {
         let limit = self.sndbuf();
-        let seen = if self.under_way() < limit {
+        let seen = if self.is_below(limit) {
             i32::MAX
         } else {
             limit
@@ -337,7 +347,7 @@ impl<T: Send + Sync + 'static> RingSock<T> {
     /// Whether a packet may be written. If not, writers are woken when half of the room is free.
     #[inline]
     pub(crate) fn has_room(&self) -> bool {
-        self.or_want_space(|| self.under_way() < self.sndbuf())
+        self.or_want_space(|| self.is_below(self.sndbuf()))
     }
 
     /// Whether to tell who polls that it can write: when half of the room is free.
