@@ -212,6 +212,31 @@ TEST_F(poll, sigio_chosen_signal)
 	EXPECT_EQ(POLLIN, info.si_band & POLLIN);
 }
 
+/* Who was told that it can not write is told when it can, and nobody else. */
+TEST_F(poll, sigio_when_up)
+{
+	const struct timespec now = { 0 }, wait = { .tv_sec = 10 };
+	int flags = fcntl(self->fd, F_GETFL), nr = SIGRTMIN + 3;
+	siginfo_t info;
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, nr);
+	ASSERT_EQ(0, sigprocmask(SIG_BLOCK, &set, NULL));
+	ASSERT_EQ(0, fcntl(self->fd, F_SETFL, flags | O_ASYNC));
+	ASSERT_EQ(0, fcntl(self->fd, F_SETSIG, nr));
+	ASSERT_EQ(0, link_up(self->index, false));
+	ASSERT_EQ(0, wait_events(self->fd, POLLOUT, 0));
+	EXPECT_EQ(-1, sigtimedwait(&set, &info, &now));
+	ASSERT_EQ(0, link_up(self->index, true));
+	ASSERT_EQ(nr, sigtimedwait(&set, &info, &wait));
+	EXPECT_EQ(self->fd, info.si_fd);
+	EXPECT_EQ(POLLOUT, info.si_band & POLLOUT);
+	ASSERT_EQ(0, link_up(self->index, false));
+	ASSERT_EQ(0, link_up(self->index, true));
+	EXPECT_EQ(-1, sigtimedwait(&set, &info, &now));
+}
+
 /* Another process asked for the signals. */
 TEST_F(poll, sigio_other_owner)
 {

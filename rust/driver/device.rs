@@ -36,7 +36,6 @@ use crate::net::netdevice::QueueStats;
 use crate::net::netdevice::TxStatus;
 use crate::net::netns::Net;
 use crate::net::notifier;
-use crate::net::poll::Events;
 use crate::net::ptr_ring::PtrRing;
 use crate::net::rcu::RcuSlot;
 use crate::net::rtnl::Rtnl;
@@ -425,8 +424,7 @@ impl notifier::Listener for Device {
                 Ok(())
             }
             notifier::Event::Up => {
-                dev.queues(rtnl)
-                    .for_each(|(_, queue)| queue.wake(Events::OUT));
+                dev.queues(rtnl).for_each(|(_, queue)| queue.tell_space());
                 Ok(())
             }
         }

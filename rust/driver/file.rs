@@ -72,7 +72,7 @@ impl CharDevice for QueueData {
         } else {
             events = events | Events::IN;
         }
-        if user.dev.is_up() && queue.is_writeable() {
+        if queue.is_writeable(|| user.dev.is_up()) {
             events = events | Events::OUT;
         }
         events

@@ -104,11 +104,7 @@ unsafe extern "C" fn write_space<T: Send + Sync + 'static>(sk: *mut bindings::so
     // SAFETY: By the safety requirements.
     let this = unsafe { &*sk.cast::<RingSock<T>>() };
     this.update_batching();
-    // SAFETY: The socket is initialised.
-    if this.half_free() && unsafe { bindings::rtun_sock_told_space(this.socket.get()) } {
-        this.fasync.kill(Band::Out);
-        this.wake(Events::OUT);
-    }
+    this.tell_space();
 }
 
 /// A protocol of this module, for sockets whose memory is `size` bytes. It has no operations, and a
@@ -283,6 +279,16 @@ impl<T: Send + Sync + 'static> RingSock<T> {
         unsafe { bindings::rtun_sock_wake(self.socket.get(), events.into_raw()) };
     }
 
+    /// Tells everybody who waits or has asked for SIGIO that there is space, if there is and somebody
+    /// was told since the last time that there is none. Any context.
+    pub(crate) fn tell_space(&self) {
+        // SAFETY: The socket is initialised.
+        if self.half_free() && unsafe { bindings::rtun_sock_told_space(self.socket.get()) } {
+            self.fasync.kill(Band::Out);
+            self.wake(Events::OUT);
+        }
+    }
+
     /// Tells everybody who waits or has asked for SIGIO that the device is gone. Any context.
     pub(crate) fn hang_up(&self) {
         self.fasync.kill(Band::Hup);
@@ -350,10 +356,11 @@ impl<T: Send + Sync + 'static> RingSock<T> {
         self.or_want_space(|| self.is_below(self.sndbuf()))
     }
 
-    /// Whether to tell who polls that it can write: when half of the room is free.
+    /// Whether to tell who polls that it can write: when half of the room is free and `up()` holds.
+    /// When that comes true, [`Self::tell_space`] is to be called.
     #[inline]
-    pub(crate) fn is_writeable(&self) -> bool {
-        self.or_want_space(|| self.half_free())
+    pub(crate) fn is_writeable(&self, up: impl Fn() -> bool) -> bool {
+        self.or_want_space(|| up() && self.half_free())
     }
 
     /// Whether there is space. If not, asks to be woken, and looks once more.
