@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,7 @@
 
 #define LEN	200
 #define MTU	1500
+#define MANY	2000
 #define SNDBUF	20000
 #define MAX_HELD	(SNDBUF / LEN + 1)
 #define SELF	FIXTURE_DATA(sockopt)
@@ -650,6 +652,97 @@ TEST_F(sockopt, bound_anew)
 	EXPECT_EQ(0, wait_exit(receiver));
 	close(redirect);
 	close(sink);
+}
+
+static int set_async(int fd, int nr, bool on)
+{
+	if (fcntl(fd, F_SETOWN, getpid()) || fcntl(fd, F_SETSIG, nr) ||
+	    fcntl(fd, F_SETFL, on ? O_ASYNC : 0))
+		return -errno;
+	return 0;
+}
+
+/* What a signal says of a descriptor, or 0 if there is none. */
+static long signal_band(int fd, int nr, int timeout_ms)
+{
+	const struct timespec wait = { .tv_sec = timeout_ms / 1000 };
+	siginfo_t info;
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, nr);
+	if (sigtimedwait(&signals, &info, &wait) < 0)
+		return errno == EAGAIN ? 0 : -errno;
+	return info.si_fd == fd ? info.si_band : -EBADF;
+}
+
+TEST_F(sockopt, sigio)
+{
+	int sink = -1, redirect = -1, index, other, nr = SIGRTMIN + 3;
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, nr);
+	ASSERT_EQ(0, sigprocmask(SIG_BLOCK, &signals, NULL));
+	index = hold(self, &sink, &redirect);
+	ASSERT_LT(0, index);
+	/* Another one, which goes: it is told of nothing then. */
+	other = tun_ioctl(self->fd, RTUN_SOCKET, O_CLOEXEC);
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, set_async(other, nr, true));
+	ASSERT_EQ(0, feed(self));
+	EXPECT_EQ(POLLIN, signal_band(other, nr, WAIT_MS) & POLLIN);
+	close(other);
+	ASSERT_EQ(0, feed(self));
+	EXPECT_EQ(0, signal_band(self->sock, nr, 0));
+	ASSERT_EQ(0, set_async(self->sock, nr, true));
+	ASSERT_EQ(0, feed(self));
+	EXPECT_EQ(POLLIN, signal_band(self->sock, nr, WAIT_MS) & POLLIN);
+	ASSERT_EQ(0, set(self->sock, SO_SNDBUF, SNDBUF));
+	ASSERT_LT(0, fill(self));
+	EXPECT_EQ(0, signal_band(self->sock, nr, 0));
+	ASSERT_EQ(0, qdisc_delete(index));
+	EXPECT_EQ(POLLOUT, signal_band(self->sock, nr, WAIT_MS) & POLLOUT);
+	ASSERT_EQ(0, set_async(self->sock, nr, false));
+	ASSERT_EQ(0, feed(self));
+	EXPECT_EQ(0, signal_band(self->sock, nr, 0));
+	ASSERT_EQ(0, set_async(self->sock, nr, true));
+	ASSERT_EQ(0, link_delete(self->index));
+	EXPECT_EQ(POLLHUP, signal_band(self->sock, nr, WAIT_MS) & POLLHUP);
+	close(redirect);
+	close(sink);
+}
+
+static void *feed_main(void *arg)
+{
+	SELF *self = arg;
+
+	while (!atomic_load(&self->stop)) {
+		if (feed(self) || recv_ret(self, MSG_DONTWAIT) != LEN)
+			return "a packet";
+	}
+	return NULL;
+}
+
+/* Sockets come and go while those that are there are told. */
+TEST_F(sockopt, sigio_while_it_is_closed)
+{
+	pthread_t thread;
+	void *wrong;
+	int n;
+
+	signal(SIGIO, SIG_IGN);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, feed_main, self));
+	for (n = 0; n < MANY; n++) {
+		int sock = tun_ioctl(self->fd, RTUN_SOCKET, O_CLOEXEC);
+
+		ASSERT_LE(0, sock);
+		ASSERT_EQ(0, set_async(sock, 0, true));
+		EXPECT_EQ(0, close(sock));
+	}
+	atomic_store(&self->stop, true);
+	ASSERT_EQ(0, pthread_join(thread, &wrong));
+	EXPECT_EQ(NULL, wrong);
 }
 
 /* It is connected to a peer without a name, which is where packets come from. */

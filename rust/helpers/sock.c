@@ -89,6 +89,31 @@ void rtun_sock_wake(struct socket *sock, u32 events)
 		wake_up_interruptible_poll(&sock->wq.wait, (__force __poll_t)events);
 }
 
+/* The list is changed with the socket locked that it is of. */
+void rtun_sock_add_end(struct sock *sk, struct hlist_head *ends, struct sock *end)
+{
+	lock_sock(sk);
+	sk_add_node_rcu(end, ends);
+	release_sock(sk);
+}
+
+void rtun_sock_remove_end(struct sock *sk, struct sock *end)
+{
+	lock_sock(sk);
+	sk_del_node_init_rcu(end);
+	release_sock(sk);
+}
+
+void rtun_sock_signal_ends(struct hlist_head *ends, int band)
+{
+	struct sock *end;
+
+	rcu_read_lock();
+	sk_for_each_rcu(end, ends)
+		sk_wake_async_rcu(end, SOCK_WAKE_IO, band);
+	rcu_read_unlock();
+}
+
 /* The descriptor of a socket, which is released if there is none. */
 int rtun_sock_install(struct socket *sock, int flags)
 {

@@ -50,6 +50,8 @@ pub(crate) struct RingSock<T: Send + Sync + 'static> {
     socket: Opaque<bindings::socket>,
     ring: PtrRing<Packet>,
     fasync: Fasync,
+    /// The sockets that lead here, whose subscribers are told, too.
+    ends: Opaque<bindings::hlist_head>,
     /// There once a packet was charged: the socket may outlive its file as long as that packet
     /// lives, and calls the module when both are gone.
     module: SetOnce<ModuleRef>,
@@ -193,6 +195,7 @@ impl<T: SocketOps> RingSock<T> {
                 return Err(e);
             }
             (&raw mut (*this).fasync).write(Fasync::new());
+            (&raw mut (*this).ends).write(Opaque::new(Default::default()));
             (&raw mut (*this).module).write(SetOnce::new());
             (&raw mut (*this).limit).write(Atomic::<i32>::new(i32::MAX));
             (&raw mut (*this).data).write(data);
@@ -244,9 +247,42 @@ impl<T: Send + Sync + 'static> RingSock<T> {
         &self.ring
     }
 
-    /// The SIGIO subscribers.
+    /// The SIGIO subscribers of the file.
     pub(super) fn fasync(&self) -> &Fasync {
         &self.fasync
+    }
+
+    /// Adds a socket that leads here, for its SIGIO subscribers. May sleep.
+    ///
+    /// # Safety
+    ///
+    /// `end` must be a new socket with `SOCK_RCU_FREE`, which [`Self::remove_end`] is called for
+    /// before it is orphaned.
+    pub(super) unsafe fn add_end(&self, end: *mut bindings::sock) {
+        // SAFETY: By the safety requirements; the list is the socket's.
+        unsafe { bindings::rtun_sock_add_end(self.sk.get(), self.ends.get(), end) };
+    }
+
+    /// Removes a socket. May sleep.
+    ///
+    /// # Safety
+    ///
+    /// `end` must be one of [`Self::add_end`] that was not removed yet.
+    pub(super) unsafe fn remove_end(&self, end: *mut bindings::sock) {
+        // SAFETY: By the safety requirements.
+        unsafe { bindings::rtun_sock_remove_end(self.sk.get(), end) };
+    }
+
+    /// Sends SIGIO to those who asked for it, by the file or by a socket. Any context.
+    #[inline]
+    fn signal(&self, band: Band) {
+        self.fasync.kill(band);
+        // SAFETY: A racy look at the head: the list is walked under RCU only if it is not empty.
+        if unsafe { (&raw const (*self.ends.get()).first).read_volatile() }.is_null() {
+            return;
+        }
+        // SAFETY: The list has sockets that are freed under RCU.
+        unsafe { bindings::rtun_sock_signal_ends(self.ends.get(), band as i32) };
     }
 
     /// Notes the open file that is the socket's, for who is handed the socket.
@@ -268,7 +304,7 @@ impl<T: Send + Sync + 'static> RingSock<T> {
     /// Wakes those who wait for something to read, if any sleep. Any context.
     #[inline]
     pub(crate) fn data_ready(&self) {
-        self.fasync.kill(Band::In);
+        self.signal(Band::In);
         self.wake(Events::IN);
     }
 
@@ -284,14 +320,14 @@ impl<T: Send + Sync + 'static> RingSock<T> {
     pub(crate) fn tell_space(&self) {
         // SAFETY: The socket is initialised.
         if self.half_free() && unsafe { bindings::rtun_sock_told_space(self.socket.get()) } {
-            self.fasync.kill(Band::Out);
+            self.signal(Band::Out);
             self.wake(Events::OUT);
         }
     }
 
     /// Tells everybody who waits or has asked for SIGIO that the device is gone. Any context.
     pub(crate) fn hang_up(&self) {
-        self.fasync.kill(Band::Hup);
+        self.signal(Band::Hup);
         self.wake(Events::IN | Events::OUT | Events::ERR | Events::HUP);
     }
 

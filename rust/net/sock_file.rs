@@ -161,6 +161,9 @@ pub(crate) fn open<T: SockFile>(queue: &RingSock<T>, flags: u32) -> Result<c_int
         bindings::sock_init_data_uid(sock, sk.as_ptr(), bindings::rtun_current_fsuid());
         (*sk.as_ptr()).sk_sndbuf = queue.sndbuf();
         (*sk.as_ptr()).sk_error_report = Some(End::<T>::error_report);
+        // Who sends SIGIO may come upon it while it is closed.
+        bindings::rtun_sock_set_flag(sk.as_ptr(), bindings::sock_flags_SOCK_RCU_FREE);
+        queue.add_end(sk.as_ptr());
         (&raw mut (*end).queue).write(queue.into());
         (&raw mut (*end).wants_times).write(Atomic::<bool>::new(false));
         (*sock).ops = const { &End::<T>::OPS };
@@ -249,6 +252,7 @@ impl<T: SockFile> End<T> {
             if (*end).wants_times.load(Relaxed) {
                 T::want_times(&queue, false);
             }
+            queue.remove_end((*sock).sk);
             bindings::rtun_sock_orphan_put(sock);
             T::closed(queue);
         }
