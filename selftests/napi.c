@@ -3,11 +3,13 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
 #include <linux/if_ether.h>
 
+#include "batch.h"
 #include "port.h"
 #include "rtnl.h"
 #include "tun_test.h"
@@ -318,15 +320,22 @@ FIXTURE_TEARDOWN(gro)
 	port_close(&self->port);
 }
 
-static int write_segment(struct port *port, int n, const uint8_t *data)
+/* In port->out: how long it is. */
+static size_t make_segment(struct port *port, int n, const uint8_t *data)
 {
-	size_t head = port_head(port), len;
+	size_t head = port_head(port);
 
 	if (head)
 		packet_eth(port->out, port->mac, port_peer, ETH_P_IP);
-	len = packet_tcp4(port->out + head, flow_nth(1), 1 + n * SEGMENT,
-			  data + n * SEGMENT, SEGMENT);
-	return write_ret(port->fd[0], port->out, head + len) < 0 ? -EIO : 0;
+	return head + packet_tcp4(port->out + head, flow_nth(1),
+				  1 + n * SEGMENT, data + n * SEGMENT, SEGMENT);
+}
+
+static int write_segment(struct port *port, int n, const uint8_t *data)
+{
+	size_t len = make_segment(port, n, data);
+
+	return write_ret(port->fd[0], port->out, len) < 0 ? -EIO : 0;
 }
 
 /* In how many packets all segments came; an error if other bytes did. */
@@ -401,6 +410,28 @@ TEST_F(gro, close_while_held)
 		port_close(&self->port);
 		EXPECT_EQ(-ENODEV, link_index("ours"));
 		ASSERT_EQ(0, port_open(&self->port, "ours", variant->flags, 1));
+	}
+}
+
+/* What is merged gives its bytes in the send buffer back, all of them. */
+TEST_F(gro, send_buffer)
+{
+	int n, size = 1 << 16, fd = self->port.fd[0];
+	static struct batch batch;
+
+	if (!tun_is_rtun())
+		SKIP(return, "the in-tree driver takes one packet at a time");
+	for (n = 0; n < SEGMENTS; n++) {
+		size_t len = make_segment(&self->port, n, self->data);
+
+		ASSERT_NE(NULL, batch_put(&batch, self->port.out, len));
+	}
+	ASSERT_EQ(0, batch_set(fd, RTUN_BATCH_V1));
+	ASSERT_EQ(0, tun_ioctl_ptr(fd, TUNSETSNDBUF, &size));
+	for (n = 0; n < 10000 / SEGMENTS; n++) {
+		ASSERT_EQ(POLLOUT, wait_events(fd, POLLOUT, WAIT_MS))
+			TH_LOG("round %d", n);
+		ASSERT_LT(0, batch_write(fd, &batch));
 	}
 }
 

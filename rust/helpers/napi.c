@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 #include <linux/netdevice.h>
+#include <net/sock.h>
 
 #include "helpers.h"
 
@@ -37,8 +38,10 @@ void rtun_napi_receive_list(struct napi_struct *napi, struct sk_buff_head *queue
 	local_bh_enable();
 }
 
+/* GRO is told of a packet that is charged to its writer: it may keep only its bytes. */
 void rtun_napi_gro_receive(struct napi_struct *napi, struct sk_buff *skb)
 {
+	skb_prepare_for_gro(skb);
 	napi_gro_receive(napi, skb);
 }
 
