@@ -49,8 +49,8 @@ impl Copied {
     ///
     /// # Errors
     ///
-    /// `EMSGSIZE` for more pieces or bytes than a packet can have, `EINVAL` for a piece that is
-    /// empty or larger than a page, `ENOMEM`, `EFAULT`.
+    /// `EMSGSIZE` for more pieces or bytes than a packet can have, `EINVAL` for none, or for a piece
+    /// that is empty or larger than a page, `ENOMEM`, `EFAULT`.
     #[inline(never)]
     pub(crate) fn from_pieces(
         from: &mut IovIterSource<'_>,
@@ -65,7 +65,9 @@ impl Copied {
             bindings::rtun_iov_iter_pieces(iter, lens.as_mut_ptr(), lens.len() as u32)
         };
         to_result(pieces.min(0))?;
-        let (linear, rest) = (lens[0], &lens[1..pieces as usize]);
+        // Of what is used up, there is none.
+        let rest = lens.get(1..pieces as usize).ok_or(EINVAL)?;
+        let linear = lens[0];
         if len > bindings::RTUN_ETH_MAX_MTU - bindings::RTUN_NET_SKB_PAD || linear > len {
             return Err(EMSGSIZE);
         }
