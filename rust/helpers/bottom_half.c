@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 #include <linux/bottom_half.h>
+#include <linux/irqflags.h>
 
 #include "helpers.h"
 
@@ -12,4 +13,9 @@ void rtun_local_bh_disable(void)
 void rtun_local_bh_enable(void)
 {
 	local_bh_enable();
+}
+
+bool rtun_irqs_disabled(void)
+{
+	return irqs_disabled();
 }

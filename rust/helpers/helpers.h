@@ -24,6 +24,7 @@
 /* bottom_half.c */
 void rtun_local_bh_disable(void);
 void rtun_local_bh_enable(void);
+bool rtun_irqs_disabled(void);
 
 /* cred.c */
 struct net *rtun_current_net(void);

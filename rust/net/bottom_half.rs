@@ -19,12 +19,21 @@ pub(crate) unsafe trait StaysOnCpu {}
 pub(crate) struct Disabled(NotThreadSafe);
 
 impl Disabled {
-    /// Begins a section. Any context but hardirqs.
+    /// Begins a section, at whose end the softirqs that wait are run. Interrupts are on, there too.
     #[inline]
     pub(crate) fn new() -> Self {
-        // SAFETY: The call has no precondition; the drop is its counterpart.
+        // SAFETY: The drop is the counterpart. Where interrupts are off, softirqs would run with
+        // them on: wrong for who turned them off, but of no matter to memory.
         unsafe { bindings::rtun_local_bh_disable() };
         Self(NotThreadSafe)
+    }
+
+    /// As [`Self::new`], but with interrupts off, which keep softirqs away by themselves, there is no
+    /// section.
+    pub(crate) fn unless_interrupts_off() -> Option<Self> {
+        // SAFETY: The call has no precondition.
+        let off = unsafe { bindings::rtun_irqs_disabled() };
+        (!off).then(Self::new)
     }
 }
 

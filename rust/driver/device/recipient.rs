@@ -100,7 +100,9 @@ impl Mover for Device {
         let Learned { hash, member } = flow;
         let lane = u16::from(member);
         let rcu = rcu::Guard::new();
-        let _bh = Disabled::new();
+        // Softirqs may be on with a packet socket that goes past the qdisc, and interrupts off with
+        // netpoll.
+        let _bh = Disabled::unless_interrupts_off();
         let Some(queue) = self.recipient(lane, || hash, &rcu) else {
             return moved();
         };

@@ -57,7 +57,7 @@ pub(crate) trait Driver: Sized + Send + Sync + 'static {
     /// The interface is set down. May sleep.
     fn stop(dev: &NetDevice<Self>, rtnl: &mut Rtnl);
 
-    /// The transmit queue for a packet. Softirqs are off; must not sleep.
+    /// The transmit queue for a packet. Any context but hardirqs; must not sleep.
     fn select_queue(dev: &NetDevice<Self>, skb: &SkBuffRef) -> u16;
 
     /// Takes a packet, or gives it back as it was after stopping its transmit queue. Softirqs are
@@ -203,7 +203,7 @@ impl<T: Driver> Adapter<T> {
 
     /// # Safety
     ///
-    /// Called by the stack with softirqs off, a packet and a device of this driver.
+    /// Called by the stack with a packet and a device of this driver.
     unsafe extern "C" fn select_queue(
         dev: *mut bindings::net_device,
         skb: *mut bindings::sk_buff,
