@@ -23,7 +23,7 @@
 use super::device::Device;
 use super::flags::Flags;
 use super::limit::Limit;
-use super::queue::Queue;
+use super::queue::UnheldQueue;
 use crate::net::bottom_half::Disabled;
 use crate::net::if_tun::Packet;
 use crate::net::jiffies;
@@ -192,7 +192,7 @@ fn heir_must_wait(dev: &NetDevice<Device>, lane: u16, skb: &SkBuff, rcu: &rcu::G
 pub(super) fn after_put(
     dev: &NetDevice<Device>,
     lane: u16,
-    queue: &Queue,
+    queue: &UnheldQueue,
     ring: &Producing<'_, Packet>,
 ) {
     if dev.backpressure.is_on() && is_full(queue, ring) {
@@ -202,7 +202,7 @@ pub(super) fn after_put(
 
 /// As [`after_put`], when the queue is full.
 #[cold]
-fn after_last(dev: &NetDevice<Device>, lane: u16, queue: &Queue, ring: &Producing<'_, Packet>) {
+fn after_last(dev: &NetDevice<Device>, lane: u16, queue: &UnheldQueue, ring: &Producing<'_, Packet>) {
     if applies(dev, lane) && hold_if_full(dev, lane, queue, ring) {
         let own = u16::from(queue.member());
         if own != lane && applies(dev, own) {
@@ -219,7 +219,7 @@ fn applies(dev: &NetDevice<Device>, lane: u16) -> bool {
 
 /// Whether as many packets wait as may.
 #[inline]
-fn is_full(queue: &Queue, ring: &Producing<'_, Packet>) -> bool {
+fn is_full(queue: &UnheldQueue, ring: &Producing<'_, Packet>) -> bool {
     ring.holds(queue.backpressure.limit.packets())
 }
 
@@ -227,7 +227,7 @@ fn is_full(queue: &Queue, ring: &Producing<'_, Packet>) -> bool {
 fn hold_if_full(
     dev: &NetDevice<Device>,
     lane: u16,
-    queue: &Queue,
+    queue: &UnheldQueue,
     ring: &Producing<'_, Packet>,
 ) -> bool {
     if !is_full(queue, ring) {
@@ -276,7 +276,7 @@ pub(super) fn end_stalls(dev: &NetDevice<Device>) -> Option<u64> {
 
 /// In how many ticks a queue will be stalled, if it holds somebody back. Lets them go if it is so
 /// now.
-fn time_left(dev: &NetDevice<Device>, queue: &Queue, limit: u64) -> Option<u64> {
+fn time_left(dev: &NetDevice<Device>, queue: &UnheldQueue, limit: u64) -> Option<u64> {
     let held = &queue.backpressure;
     // Fully ordered after the timer's end: who says later that it holds somebody sets the timer.
     if held.state.fetch_add(0, Full) != HOLDING {
@@ -297,7 +297,7 @@ fn time_left(dev: &NetDevice<Device>, queue: &Queue, limit: u64) -> Option<u64> 
 #[inline(always)]
 pub(super) fn after_take(
     dev: &NetDevice<Device>,
-    queue: &Queue,
+    queue: &UnheldQueue,
     packets: u32,
     is_down_to: impl Fn(u32) -> bool,
 ) {
@@ -314,7 +314,7 @@ pub(super) fn after_take(
 #[inline(never)]
 fn after_watched_take(
     dev: &NetDevice<Device>,
-    queue: &Queue,
+    queue: &UnheldQueue,
     state: u32,
     packets: u32,
     is_down_to: impl Fn(u32) -> bool,
@@ -353,14 +353,14 @@ fn has_room(limit: &Limit, before: u32, room: u32, is_down_to: impl Fn(u32) -> b
 }
 
 /// The ring of a queue has other room.
-pub(super) fn resized(dev: &NetDevice<Device>, queue: &Queue) {
+pub(super) fn resized(dev: &NetDevice<Device>, queue: &UnheldQueue) {
     queue.backpressure.limit.forget();
     let_go(dev, queue);
 }
 
 /// Wakes what a queue held back that has given flows to another one. If it is full all the same,
 /// its own lane stays where it is: it would lose a packet.
-pub(super) fn after_share(dev: &NetDevice<Device>, queue: &Queue) {
+pub(super) fn after_share(dev: &NetDevice<Device>, queue: &UnheldQueue) {
     let _bh = Disabled::new();
     let ring = queue.ring().lock_producer();
     if !is_full(queue, &ring) {
@@ -371,7 +371,7 @@ pub(super) fn after_share(dev: &NetDevice<Device>, queue: &Queue) {
 }
 
 /// Wakes every lane that a queue may hold back.
-pub(super) fn let_go(dev: &NetDevice<Device>, queue: &Queue) {
+pub(super) fn let_go(dev: &NetDevice<Device>, queue: &UnheldQueue) {
     let held = &queue.backpressure;
     if held.state.xchg(FREE, Full) != FREE {
         wake_held(dev, queue);
@@ -379,7 +379,7 @@ pub(super) fn let_go(dev: &NetDevice<Device>, queue: &Queue) {
 }
 
 /// Wakes the lanes whose packets come to a queue.
-fn wake_held(dev: &NetDevice<Device>, queue: &Queue) {
+fn wake_held(dev: &NetDevice<Device>, queue: &UnheldQueue) {
     if dev.is_running() {
         wake(dev, u16::from(queue.member()));
     }
@@ -387,7 +387,7 @@ fn wake_held(dev: &NetDevice<Device>, queue: &Queue) {
 }
 
 /// Wakes the lanes of others whose packets may come to a queue.
-fn wake_others(dev: &NetDevice<Device>, queue: &Queue) {
+fn wake_others(dev: &NetDevice<Device>, queue: &UnheldQueue) {
     if !dev.is_running() {
         return;
     }

@@ -18,6 +18,7 @@ use super::members::Members;
 use super::members::SharedMembers;
 use super::offload;
 use super::queue::Queue;
+use super::queue::UnheldQueue;
 use super::stats::Stats;
 use super::steering::Steering;
 use super::sysfs;
@@ -178,7 +179,7 @@ impl Device {
 
     /// The queue with a member number, under RCU.
     #[inline]
-    pub(super) fn queue<'a>(&self, member: u16, rcu: &'a rcu::Guard) -> Option<&'a Queue> {
+    pub(super) fn queue<'a>(&self, member: u16, rcu: &'a rcu::Guard) -> Option<&'a UnheldQueue> {
         self.members.get(usize::from(member))?.load(rcu)
     }
 

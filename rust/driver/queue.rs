@@ -21,6 +21,7 @@ use crate::net::netdevice::NetDevice;
 use crate::net::rtnl::RtnlCell;
 use crate::net::sock::Protocol;
 use crate::net::sock::RingSock;
+use crate::net::sock::Unheld;
 use crate::net::xdp::RxQueue;
 use kernel::prelude::*;
 use kernel::sync::aref::ARef;
@@ -31,6 +32,9 @@ use kernel::sync::Arc;
 
 /// A queue: a reference-counted socket with a ring of packets that wait for their reader.
 pub(crate) type Queue = RingSock<QueueData>;
+
+/// A queue that was found under RCU.
+pub(crate) type UnheldQueue = Unheld<QueueData>;
 
 /// The protocol of the queues' sockets.
 pub(super) static PROTOCOL: Protocol<QueueData> = Protocol::new(identity::NAME);

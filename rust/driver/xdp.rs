@@ -13,6 +13,7 @@ use super::device::Device;
 use super::queue::Layout;
 use super::queue::Queue;
 use super::queue::State;
+use super::queue::UnheldQueue;
 use super::queue::User;
 use super::rx;
 use super::rx::Headers;
@@ -265,7 +266,7 @@ fn put(
 /// there is no room comes back.
 fn fill(
     dev: &NetDevice<Device>,
-    queue: &Queue,
+    queue: &UnheldQueue,
     ring: &Producing<'_, Packet>,
     mut frame: XdpFrame,
     behind: &mut XdpFrames<'_>,

@@ -9,6 +9,7 @@ use crate::net::rtnl::Rtnl;
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 use core::mem::MaybeUninit;
+use core::ops::Deref;
 use core::ptr::NonNull;
 use kernel::sync::aref::ARef;
 use kernel::sync::aref::AlwaysRefCounted;
@@ -20,11 +21,14 @@ use kernel::sync::rcu::Guard;
 
 /// An object whose memory outlives its last reference by a grace period.
 ///
+/// Who finds it under RCU gets what it dereferences to: it may have no reference any more.
+///
 /// # Safety
 ///
 /// After the last [`AlwaysRefCounted::dec_ref`], the object stays valid until every RCU read-side
-/// section that was running then has ended.
-pub(crate) unsafe trait RcuFreed: AlwaysRefCounted {}
+/// section that was running then has ended. What it dereferences to leads to no reference to the
+/// object itself, which would be taken for a count that is not zero.
+pub(crate) unsafe trait RcuFreed: AlwaysRefCounted + Deref {}
 
 /// A place that holds a reference to a `T` or nothing: written under RTNL, read under RCU.
 ///
@@ -41,11 +45,14 @@ impl<T: RcuFreed> RcuSlot<T> {
 
     /// What the slot holds now. It stays valid for the read-side section, published or not.
     #[inline]
-    pub(crate) fn load<'a>(&self, _: &'a Guard) -> Option<&'a T> {
+    pub(crate) fn load<'a>(&self, _: &'a Guard) -> Option<&'a T::Target>
+    where
+        T: 'a,
+    {
         let ptr = self.0.load(Acquire) as *const T;
         // SAFETY: By the type invariant, the pointer was valid when it was read, and `RcuFreed`
         // keeps the object for this read-side section.
-        unsafe { ptr.as_ref() }
+        unsafe { ptr.as_ref::<'a>() }.map(Deref::deref)
     }
 
     /// What the slot holds, which only the caller can change.

@@ -25,6 +25,7 @@ use crate::net::socket::SocketOps;
 use core::marker::PhantomData;
 use core::mem::offset_of;
 use core::mem::MaybeUninit;
+use core::ops::Deref;
 use core::ptr;
 use core::ptr::NonNull;
 use kernel::error::to_result;
@@ -43,8 +44,12 @@ const REST: i32 = size_of::<bindings::sk_buff>() as i32;
 /// A socket with a ring and the driver's `T`.
 ///
 /// It is reference counted by the `struct sock` and freed a grace period after its last reference.
+#[repr(transparent)]
+pub(crate) struct RingSock<T: Send + Sync + 'static>(Unheld<T>);
+
+/// What is found of a [`RingSock`] under RCU: maybe all references are gone, and none may be made.
 #[repr(C)]
-pub(crate) struct RingSock<T: Send + Sync + 'static> {
+pub(crate) struct Unheld<T: Send + Sync + 'static> {
     // First, so that the socket layer's pointer is a pointer to the whole.
     sk: Opaque<bindings::sock>,
     socket: Opaque<bindings::socket>,
@@ -61,14 +66,15 @@ pub(crate) struct RingSock<T: Send + Sync + 'static> {
 }
 
 // SAFETY: The C parts have locks of their own, the others are `Send`.
-unsafe impl<T: Send + Sync + 'static> Send for RingSock<T> {}
+unsafe impl<T: Send + Sync + 'static> Send for Unheld<T> {}
 // SAFETY: As above, and `Sync`.
-unsafe impl<T: Send + Sync + 'static> Sync for RingSock<T> {}
+unsafe impl<T: Send + Sync + 'static> Sync for Unheld<T> {}
 
 // SAFETY: The socket's own reference count keeps the object.
 unsafe impl<T: Send + Sync + 'static> AlwaysRefCounted for RingSock<T> {
     fn inc_ref(&self) {
-        // SAFETY: A shared reference means that the count is not zero.
+        // SAFETY: A shared reference means that the count is not zero: one that RCU gives is to
+        // `Unheld`, and those for `write_space` are made and used here only.
         unsafe { bindings::rtun_sock_hold(self.sk.get()) };
     }
 
@@ -78,7 +84,7 @@ unsafe impl<T: Send + Sync + 'static> AlwaysRefCounted for RingSock<T> {
     }
 }
 
-// SAFETY: `SOCK_RCU_FREE` is set in `RingSock::new`.
+// SAFETY: `SOCK_RCU_FREE` is set in `RingSock::new`. There is no way from `Unheld` to the whole.
 unsafe impl<T: Send + Sync + 'static> RcuFreed for RingSock<T> {}
 
 /// `sk_destruct`: the last reference is gone and the grace period over.
@@ -87,7 +93,7 @@ unsafe impl<T: Send + Sync + 'static> RcuFreed for RingSock<T> {}
 ///
 /// `sk` must be the first field of a whole `RingSock<T>` that nobody uses any more.
 unsafe extern "C" fn destruct<T: Send + Sync + 'static>(sk: *mut bindings::sock) {
-    let this = sk.cast::<RingSock<T>>();
+    let this = sk.cast::<Unheld<T>>();
     // SAFETY: By the safety requirements; the socket layer frees the memory.
     unsafe {
         ptr::drop_in_place(&raw mut (*this).ring);
@@ -186,7 +192,7 @@ impl<T: SocketOps> RingSock<T> {
             )
         };
         let sk = NonNull::new(sk).ok_or(ENOMEM)?.as_ptr();
-        let this = sk.cast::<Self>();
+        let this = sk.cast::<Unheld<T>>();
         // SAFETY: `this` is a new allocation of the protocol's object size. After an error it is
         // freed without its destructor, which is set last.
         unsafe {
@@ -209,7 +215,7 @@ impl<T: SocketOps> RingSock<T> {
             (*sk).sk_write_space = Some(write_space::<T>);
             (*sk).sk_destruct = Some(destruct::<T>);
             // The count of one that sock_init_data_uid() set is handed out.
-            Ok(ARef::from_raw(NonNull::new_unchecked(this)))
+            Ok(ARef::from_raw(NonNull::new_unchecked(this.cast())))
         }
     }
 }
@@ -222,7 +228,7 @@ impl<T: Send + Sync + 'static> RingSock<T> {
     /// `socket` must be that of a `RingSock<T>`, which stays for `'a`.
     pub(super) unsafe fn from_socket<'a>(socket: *mut bindings::socket) -> &'a Self {
         // SAFETY: By the safety requirements.
-        unsafe { &*socket.byte_sub(offset_of!(Self, socket)).cast() }
+        unsafe { &*socket.byte_sub(offset_of!(Unheld<T>, socket)).cast() }
     }
 
     /// The raw socket, as who is handed it knows it.
@@ -239,12 +245,6 @@ impl<T: Send + Sync + 'static> RingSock<T> {
     pub(crate) fn net(&self) -> &Net {
         // SAFETY: The socket holds a reference to its namespace.
         unsafe { Net::from_raw(bindings::rtun_sock_net(self.sk.get())) }
-    }
-
-    /// The packets that wait to be read.
-    #[inline]
-    pub(crate) fn ring(&self) -> &PtrRing<Packet> {
-        &self.ring
     }
 
     /// The SIGIO subscribers of the file.
@@ -273,18 +273,6 @@ impl<T: Send + Sync + 'static> RingSock<T> {
         unsafe { bindings::rtun_sock_remove_end(self.sk.get(), end) };
     }
 
-    /// Sends SIGIO to those who asked for it, by the file or by a socket. Any context.
-    #[inline]
-    fn signal(&self, band: Band) {
-        self.fasync.kill(band);
-        // SAFETY: A racy look at the head: the list is walked under RCU only if it is not empty.
-        if unsafe { (&raw const (*self.ends.get()).first).read_volatile() }.is_null() {
-            return;
-        }
-        // SAFETY: The list has sockets that are freed under RCU.
-        unsafe { bindings::rtun_sock_signal_ends(self.ends.get(), band as i32) };
-    }
-
     /// Notes the open file that is the socket's, for who is handed the socket.
     ///
     /// # Safety
@@ -299,20 +287,6 @@ impl<T: Send + Sync + 'static> RingSock<T> {
     pub(super) fn wait_queue(&self) -> *mut bindings::wait_queue_head {
         // SAFETY: The socket is initialised.
         unsafe { &raw mut (*self.socket.get()).wq.wait }
-    }
-
-    /// Wakes those who wait for something to read, if any sleep. Any context.
-    #[inline]
-    pub(crate) fn data_ready(&self) {
-        self.signal(Band::In);
-        self.wake(Events::IN);
-    }
-
-    /// Wakes those who wait for one of `events`, if any sleep. Any context.
-    #[inline]
-    pub(crate) fn wake(&self, events: Events) {
-        // SAFETY: The socket is initialised.
-        unsafe { bindings::rtun_sock_wake(self.socket.get(), events.into_raw()) };
     }
 
     /// Tells everybody who waits or has asked for SIGIO that there is space, if there is and somebody
@@ -515,7 +489,50 @@ impl<T: Send + Sync + 'static> RingSock<T> {
     }
 }
 
-impl<T: Send + Sync + 'static> core::ops::Deref for RingSock<T> {
+impl<T: Send + Sync + 'static> Unheld<T> {
+    /// The packets that wait to be read.
+    #[inline]
+    pub(crate) fn ring(&self) -> &PtrRing<Packet> {
+        &self.ring
+    }
+
+    /// Sends SIGIO to those who asked for it, by the file or by a socket. Any context.
+    #[inline]
+    fn signal(&self, band: Band) {
+        self.fasync.kill(band);
+        // SAFETY: A racy look at the head: the list is walked under RCU only if it is not empty.
+        if unsafe { (&raw const (*self.ends.get()).first).read_volatile() }.is_null() {
+            return;
+        }
+        // SAFETY: The list has sockets that are freed under RCU.
+        unsafe { bindings::rtun_sock_signal_ends(self.ends.get(), band as i32) };
+    }
+
+    /// Wakes those who wait for something to read, if any sleep. Any context.
+    #[inline]
+    pub(crate) fn data_ready(&self) {
+        self.signal(Band::In);
+        self.wake(Events::IN);
+    }
+
+    /// Wakes those who wait for one of `events`, if any sleep. Any context.
+    #[inline]
+    pub(crate) fn wake(&self, events: Events) {
+        // SAFETY: The socket is initialised.
+        unsafe { bindings::rtun_sock_wake(self.socket.get(), events.into_raw()) };
+    }
+}
+
+impl<T: Send + Sync + 'static> Deref for RingSock<T> {
+    type Target = Unheld<T>;
+
+    #[inline]
+    fn deref(&self) -> &Unheld<T> {
+        &self.0
+    }
+}
+
+impl<T: Send + Sync + 'static> Deref for Unheld<T> {
     type Target = T;
 
     #[inline]

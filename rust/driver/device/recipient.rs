@@ -5,8 +5,8 @@
 use super::Device;
 use crate::driver::flow::Learned;
 use crate::driver::flow::Mover;
-use crate::driver::queue::Queue;
 use crate::driver::queue::State;
+use crate::driver::queue::UnheldQueue;
 use crate::driver::steering::Steering;
 use crate::net::bottom_half::Disabled;
 use crate::net::skbuff::SkBuffRef;
@@ -21,7 +21,7 @@ impl Device {
         lane: u16,
         hash: impl FnOnce() -> u32,
         rcu: &'a rcu::Guard,
-    ) -> Option<&'a Queue> {
+    ) -> Option<&'a UnheldQueue> {
         let queue = self.queue(lane, rcu);
         match &self.steering {
             Some(steering) if !queue.is_some_and(|queue| queue.is_active()) => {
@@ -36,7 +36,7 @@ impl Device {
     #[inline]
     pub(in crate::driver) fn is_recipient(
         &self,
-        queue: &Queue,
+        queue: &UnheldQueue,
         lane: u16,
         hash: impl FnOnce() -> u32,
         rcu: &rcu::Guard,
