@@ -169,7 +169,7 @@ pub(super) fn must_wait(
 /// As [`must_wait`], where there may be an heir.
 #[inline(never)]
 fn heir_must_wait(dev: &NetDevice<Device>, lane: u16, skb: &SkBuff, rcu: &rcu::Guard) -> bool {
-    if dev.is_attended(lane, rcu) || !applies(dev, lane) {
+    if dev.is_attended(lane, rcu) || !applies(dev, lane, rcu) {
         return false;
     }
     let hash = || skb.hash_symmetric();
@@ -194,18 +194,25 @@ pub(super) fn after_put(
     lane: u16,
     queue: &UnheldQueue,
     ring: &Producing<'_, Packet>,
+    rcu: &rcu::Guard,
 ) {
     if dev.backpressure.is_on() && is_full(queue, ring) {
-        after_last(dev, lane, queue, ring);
+        after_last(dev, lane, queue, ring, rcu);
     }
 }
 
 /// As [`after_put`], when the queue is full.
 #[cold]
-fn after_last(dev: &NetDevice<Device>, lane: u16, queue: &UnheldQueue, ring: &Producing<'_, Packet>) {
-    if applies(dev, lane) && hold_if_full(dev, lane, queue, ring) {
+fn after_last(
+    dev: &NetDevice<Device>,
+    lane: u16,
+    queue: &UnheldQueue,
+    ring: &Producing<'_, Packet>,
+    rcu: &rcu::Guard,
+) {
+    if applies(dev, lane, rcu) && hold_if_full(dev, lane, queue, ring) {
         let own = u16::from(queue.member());
-        if own != lane && applies(dev, own) {
+        if own != lane && applies(dev, own, rcu) {
             hold_if_full(dev, own, queue, ring);
         }
     }
@@ -213,8 +220,8 @@ fn after_last(dev: &NetDevice<Device>, lane: u16, queue: &UnheldQueue, ring: &Pr
 
 /// Whether there is a qdisc to wait in.
 #[inline]
-fn applies(dev: &NetDevice<Device>, lane: u16) -> bool {
-    dev.backpressure.is_on() && dev.is_running() && dev.has_qdisc(lane)
+fn applies(dev: &NetDevice<Device>, lane: u16, rcu: &rcu::Guard) -> bool {
+    dev.backpressure.is_on() && dev.is_running() && dev.has_qdisc(lane, rcu)
 }
 
 /// Whether as many packets wait as may.

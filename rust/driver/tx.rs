@@ -86,7 +86,7 @@ fn put(dev: &NetDevice<Device>, txq: u16, mut skb: SkBuff, rcu: &rcu::Guard) -> 
                 }
                 let full = ring.produce(Packet::Skb(skb)).err();
                 if lane == txq {
-                    backpressure::after_put(dev, lane, queue, &ring);
+                    backpressure::after_put(dev, lane, queue, &ring, rcu);
                 }
                 drop(ring);
                 if let Some(packet) = full {

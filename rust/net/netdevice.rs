@@ -21,6 +21,7 @@ use kernel::error::to_result;
 use kernel::prelude::*;
 use kernel::sync::aref::ARef;
 use kernel::sync::aref::AlwaysRefCounted;
+use kernel::sync::rcu;
 use kernel::types::Opaque;
 
 mod address;
@@ -491,31 +492,44 @@ impl<T: Driver> NetDevice<T> {
         unsafe { bindings::rtun_netif_running(self.as_raw()) }
     }
 
-    /// Whether packets for a transmit queue can wait in a qdisc. Under RCU.
+    /// Whether the device was made with a transmit queue of this number.
     #[inline]
-    pub(crate) fn has_qdisc(&self, txq: u16) -> bool {
-        // SAFETY: The stack chose `txq` among the device's queues, and calls under RCU.
-        unsafe { bindings::rtun_txq_has_qdisc(self.as_raw(), u32::from(txq)) }
+    fn has_queue(&self, txq: u16) -> bool {
+        // SAFETY: The device is valid, and the number never changes.
+        u32::from(txq) < unsafe { (*self.as_raw()).num_tx_queues }
+    }
+
+    /// Whether packets for a transmit queue can wait in a qdisc.
+    #[inline]
+    pub(crate) fn has_qdisc(&self, txq: u16, _: &rcu::Guard) -> bool {
+        // SAFETY: There is such a queue, and RCU keeps the qdisc.
+        self.has_queue(txq)
+            && unsafe { bindings::rtun_txq_has_qdisc(self.as_raw(), u32::from(txq)) }
     }
 
     /// Lets the packets for a transmit queue wait in its qdisc. Any context. Says whether that is
     /// new.
     pub(crate) fn stop_queue(&self, txq: u16) -> bool {
-        // SAFETY: As `has_qdisc`.
-        unsafe { bindings::rtun_txq_stop(self.as_raw(), u32::from(txq)) }
+        // SAFETY: There is such a queue.
+        self.has_queue(txq) && unsafe { bindings::rtun_txq_stop(self.as_raw(), u32::from(txq)) }
     }
 
     /// Lets the packets for a transmit queue come. Any context. Says whether that is new.
     pub(crate) fn wake_queue(&self, txq: u16) -> bool {
-        // SAFETY: `txq` is one of those that the device was made with.
-        unsafe { bindings::rtun_txq_wake(self.as_raw(), u32::from(txq)) }
+        // SAFETY: There is such a queue.
+        self.has_queue(txq) && unsafe { bindings::rtun_txq_wake(self.as_raw(), u32::from(txq)) }
     }
 
     /// Notes that a transmit queue moved, for the watchdog. Softirqs are off.
     #[inline]
     pub(crate) fn trans_update(&self, txq: u16) {
-        // SAFETY: The stack chose `txq` among the device's queues.
-        unsafe { bindings::rtun_txq_trans_cond_update(self.as_raw(), u32::from(txq)) };
+        // Those in use are some of those that there are, and their number is at hand for each packet.
+        // SAFETY: A racy read of a word, as in C.
+        let n = unsafe { (&raw const (*self.as_raw()).real_num_tx_queues).read_volatile() };
+        if u32::from(txq) < n {
+            // SAFETY: There is such a queue.
+            unsafe { bindings::rtun_txq_trans_cond_update(self.as_raw(), u32::from(txq)) };
+        }
     }
 }
 
