@@ -149,7 +149,7 @@ pub(super) fn run(user: &User<'_>, mut buff: XdpBuff, section: &Section) -> Opti
 /// Why it could not be sent; it is dropped.
 fn transmit(user: &User<'_>, buff: XdpBuff, program: &Program<'_>) -> Result<(), RxDrop> {
     let frame = buff.into_frame(&user.rx_queue).ok_or(RxDrop::XdpError)?;
-    match put(&user.dev, frame, &mut XdpFrames::none(), program.rcu()) {
+    match put(&user.dev, frame, None, program.rcu()) {
         Ok(()) => Ok(()),
         Err((_, TxDrop::FullRing, queue)) => {
             user.dev.stats.events(queue).count_tx_drop(TxDrop::FullRing);
@@ -191,7 +191,7 @@ pub(super) fn xmit(
     rcu: &rcu::Guard,
 ) -> Result {
     while let Some(frame) = frames.take() {
-        if let Err((frame, why, queue)) = put(dev, frame, frames, rcu) {
+        if let Err((frame, why, queue)) = put(dev, frame, Some(frames), rcu) {
             // Who sent it and those behind it frees them.
             frames.give_back(frame);
             let events = dev.stats.events(queue);
@@ -236,7 +236,7 @@ fn lane_of_flow(frame: &XdpFrame, lane: impl Fn(u32) -> u8) -> (u16, u32) {
 fn put(
     dev: &NetDevice<Device>,
     frame: XdpFrame,
-    behind: &mut XdpFrames<'_>,
+    behind: Option<&mut XdpFrames<'_>>,
     rcu: &rcu::Guard,
 ) -> Result<(), Refused> {
     let (mut lane, hash) = first_lane(dev, &frame);
@@ -269,13 +269,16 @@ fn fill(
     queue: &UnheldQueue,
     ring: &Producing<'_, Packet>,
     mut frame: XdpFrame,
-    behind: &mut XdpFrames<'_>,
+    mut behind: Option<&mut XdpFrames<'_>>,
     rcu: &rcu::Guard,
 ) -> Result<(), XdpFrame> {
     loop {
         if let Err(Packet::Frame(frame)) = ring.produce(Packet::Frame(frame)) {
             return Err(frame);
         }
+        let Some(behind) = behind.as_deref_mut() else {
+            return Ok(());
+        };
         frame = match behind.take() {
             Some(frame) => frame,
             None => return Ok(()),

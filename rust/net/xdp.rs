@@ -116,6 +116,9 @@ impl Drop for XdpFrame {
 }
 
 /// Frames that another device's program sends here. What is not taken stays the sender's.
+///
+/// The count of those that were taken is in here. Nobody but the sender's end can make such a value,
+/// so that none can be put in the place of one that was lent.
 pub(crate) struct XdpFrames<'a> {
     frames: &'a [NonNull<bindings::xdp_frame>],
     taken: usize,
@@ -130,14 +133,6 @@ impl<'a> XdpFrames<'a> {
     /// first on, as [`Self::taken`] says in the end.
     pub(super) unsafe fn from_raw(frames: &'a [NonNull<bindings::xdp_frame>]) -> Self {
         Self { frames, taken: 0 }
-    }
-
-    /// None.
-    pub(crate) fn none() -> Self {
-        Self {
-            frames: &[],
-            taken: 0,
-        }
     }
 
     /// How many were taken.
