@@ -18,6 +18,8 @@ use kernel::ffi::c_char;
 use kernel::ffi::c_int;
 use kernel::fmt;
 use kernel::prelude::*;
+use kernel::sync::atomic::Atomic;
+use kernel::sync::atomic::Relaxed;
 
 /// How many pairs of a transmit and a receive queue there are.
 pub(crate) struct Channels {
@@ -73,7 +75,7 @@ pub(crate) trait EthtoolOps: Driver {
     fn set_rx_max_frames(dev: &NetDevice<Self>, n: u32, rtnl: &mut Rtnl);
 
     /// Shows the device's own statistics to `show`, a name and a value each: always as many, by the
-    /// same names, while RTNL is held.
+    /// same names, while RTNL is held. Those that come on top of what was counted are left out.
     fn statistics(
         dev: &NetDevice<Self>,
         rtnl: &Rtnl,
@@ -89,6 +91,10 @@ pub(crate) trait EthtoolOps: Driver {
     /// What the device says about its link.
     fn link_settings(dev: &NetDevice<Self>) -> &RtnlCell<LinkSettings>;
 }
+
+/// How many statistics ethtool made room for when it asked last. It shows their names before RTNL is
+/// released.
+static ROOM: Atomic<u32> = Atomic::<u32>::new(0);
 
 /// The callbacks of a driver.
 pub(crate) struct Ops<T: Driver>(bindings::ethtool_ops, PhantomData<T>);
@@ -228,12 +234,13 @@ impl<T: EthtoolOps> Ops<T> {
         let dev = unsafe { NetDevice::from_raw(dev) };
         let mut count = 0;
         T::statistics(dev, &rtnl, &mut |_, _| count += 1);
-        count
+        ROOM.store(count, Relaxed);
+        count as c_int
     }
 
     /// # Safety
     ///
-    /// As [`Self::get_drvinfo`], with room for as many names as [`Self::get_sset_count`] says.
+    /// As [`Self::get_drvinfo`], with room for as many names as [`Self::get_sset_count`] said last.
     unsafe extern "C" fn get_strings(dev: *mut bindings::net_device, set: u32, data: *mut u8) {
         // SAFETY: As in `set_msglevel`.
         let rtnl = unsafe { Rtnl::assume_held() };
@@ -241,7 +248,7 @@ impl<T: EthtoolOps> Ops<T> {
         let dev = unsafe { NetDevice::from_raw(dev) };
         let mut names = data.cast::<Name>();
         let mut put = |name: fmt::Arguments<'_>| {
-            // SAFETY: By the safety requirements, there is room for another one.
+            // SAFETY: By the safety requirements, as there is room for another one.
             unsafe {
                 names.write(name_of(name));
                 names = names.add(1);
@@ -249,7 +256,12 @@ impl<T: EthtoolOps> Ops<T> {
         };
         match set {
             bindings::ethtool_stringset_ETH_SS_STATS => {
-                T::statistics(dev, &rtnl, &mut |name, _| put(name));
+                let mut room = 0..ROOM.load(Relaxed);
+                T::statistics(dev, &rtnl, &mut |name, _| {
+                    if room.next().is_some() {
+                        put(name);
+                    }
+                });
             }
             bindings::ethtool_stringset_ETH_SS_PRIV_FLAGS => {
                 T::PRIVATE_FLAGS.iter().for_each(|name| put(fmt!("{name}")));
@@ -260,21 +272,24 @@ impl<T: EthtoolOps> Ops<T> {
 
     /// # Safety
     ///
-    /// As [`Self::get_strings`], with room for the values.
+    /// As [`Self::get_drvinfo`], with room for as many values as `stats` says.
     unsafe extern "C" fn get_ethtool_stats(
         dev: *mut bindings::net_device,
-        _stats: *mut bindings::ethtool_stats,
+        stats: *mut bindings::ethtool_stats,
         mut data: *mut u64,
     ) {
         // SAFETY: As in `set_msglevel`.
         let rtnl = unsafe { Rtnl::assume_held() };
         // SAFETY: By the safety requirements.
-        let dev = unsafe { NetDevice::from_raw(dev) };
+        let (dev, room) = unsafe { (NetDevice::from_raw(dev), (*stats).n_stats) };
+        let mut room = 0..room;
         T::statistics(dev, &rtnl, &mut |_, value| {
-            // SAFETY: By the safety requirements, there is room for another one.
-            unsafe {
-                data.write(value);
-                data = data.add(1);
+            if room.next().is_some() {
+                // SAFETY: By the safety requirements, as there is room for another one.
+                unsafe {
+                    data.write(value);
+                    data = data.add(1);
+                }
             }
         });
     }
