@@ -66,7 +66,8 @@ unsafe extern "C" fn poll(napi: *mut bindings::napi_struct, budget: c_int) -> c_
             unsafe { bindings::napi_complete_done(napi, received) };
             break;
         }
-        // SAFETY: The packet was the queue's and is given up.
+        // SAFETY: The packet was the queue's and is given up. It has a device by `receive` or as one
+        // of a list.
         unsafe { bindings::rtun_napi_gro_receive(napi, skb) };
         received += 1;
     }
@@ -152,8 +153,11 @@ impl Napi {
         }
     }
 
-    /// Gives a packet to the context. Process context.
+    /// Gives a packet to the context. One of no device is dropped. Process context.
     pub(crate) fn receive(&self, skb: SkBuff) {
+        if !skb.has_dev() {
+            return;
+        }
         // SAFETY: The packet is owned and given up. A context that is disabled keeps it.
         unsafe {
             bindings::skb_queue_tail(self.queue(), skb.into_raw());

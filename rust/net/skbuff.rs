@@ -282,12 +282,20 @@ impl SkBuff {
         unsafe { bindings::rtun_skb_set_dev(self.as_raw(), dev.as_raw()) };
     }
 
-    /// Hands the packet to the stack as received.
+    /// Whether the packet has a device, without which the stack can not receive it.
+    #[inline]
+    pub(super) fn has_dev(&self) -> bool {
+        // SAFETY: By the type invariant.
+        !unsafe { bindings::rtun_skb_dev(self.as_raw()) }.is_null()
+    }
+
+    /// Hands the packet to the stack as received. One that came from no device is dropped.
     #[inline]
     pub(crate) fn receive(self, _: &Disabled) {
-        // SAFETY: The packet is owned and given up; it has a device by `came_from_*`, or is
-        // dropped by the stack. Softirqs are off.
-        unsafe { bindings::netif_receive_skb(self.into_raw()) };
+        if self.has_dev() {
+            // SAFETY: The packet is owned and given up; it has a device. Softirqs are off.
+            unsafe { bindings::netif_receive_skb(self.into_raw()) };
+        }
     }
 
     /// Cuts the packet's ties to its sender, so that it may wait in a queue for any time.

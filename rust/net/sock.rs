@@ -416,8 +416,12 @@ impl<T: Send + Sync + 'static> RingSock<T> {
     }
 
     /// Holds a packet back, behind those that are held already. When that makes more than `most`,
-    /// all of them come back. Any context but that of hardware interrupts.
+    /// all of them come back. One of no device is dropped. Any context but that of hardware
+    /// interrupts.
     pub(crate) fn hold(&self, skb: SkBuff, most: u32) -> SkBuffList {
+        if !skb.has_dev() {
+            return SkBuffList::new();
+        }
         self.hold_raw(skb.into_raw(), most)
     }
 
@@ -430,7 +434,7 @@ impl<T: Send + Sync + 'static> RingSock<T> {
     fn hold_raw(&self, skb: *mut bindings::sk_buff, most: u32) -> SkBuffList {
         let mut last = ptr::null_mut();
         // SAFETY: The socket is initialised, the packet owned and given up; what comes back is
-        // nobody else's.
+        // nobody else's, and was held by `hold`.
         unsafe {
             let first = bindings::rtun_sock_hold_skb(self.sk.get(), skb, most, &mut last);
             SkBuffList::from_raw(first, last)

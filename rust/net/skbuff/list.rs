@@ -14,8 +14,8 @@ use core::ptr::NonNull;
 ///
 /// # Invariants
 ///
-/// `head` and what follows it, up to `tail`, are packets that the list owns, each of which knows the
-/// one before it; the last has no next. Both are null if there is none.
+/// `head` and what follows it, up to `tail`, are packets that the list owns, each of which has a
+/// device and knows the one before it; the last has no next. Both are null if there is none.
 pub(crate) struct SkBuffList {
     head: *mut bindings::sk_buff,
     tail: *mut bindings::sk_buff,
@@ -35,7 +35,7 @@ impl SkBuffList {
     ///
     /// # Safety
     ///
-    /// The packets must be owned, and the last one have no next.
+    /// The packets must be owned, each have a device, and the last one no next.
     pub(in crate::net) unsafe fn from_raw(
         head: *mut bindings::sk_buff,
         tail: *mut bindings::sk_buff,
@@ -66,9 +66,12 @@ impl SkBuffList {
         self.head.is_null()
     }
 
-    /// Adds a packet behind the others.
+    /// Adds a packet behind the others. One of no device is dropped.
     #[inline]
     pub(crate) fn push(&mut self, skb: SkBuff) {
+        if !skb.has_dev() {
+            return;
+        }
         let skb = skb.into_raw();
         // SAFETY: The packet is owned, and so is the last of the list: both are nobody else's to
         // link.
@@ -108,8 +111,8 @@ impl SkBuffList {
     /// Hands the packets to the stack as received, in one go.
     pub(crate) fn receive(self, _: &Disabled) {
         let tail = self.tail;
-        // SAFETY: The packets are owned, linked both ways, and given up; each has a device by
-        // `SkBuff::came_from_*`, or is dropped by the stack. Softirqs are off.
+        // SAFETY: By the type invariant, the packets are owned, linked both ways, and have a device;
+        // they are given up. Softirqs are off.
         unsafe { bindings::rtun_netif_receive_skb_list(self.into_raw(), tail) };
     }
 }
