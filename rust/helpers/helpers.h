@@ -56,6 +56,7 @@ void rtun_ptr_free(void *ptr);
 /* napi.c */
 void rtun_napi_add_tx(struct net_device *dev, struct napi_struct *napi,
 		      int (*poll)(struct napi_struct *napi, int budget));
+void rtun_napi_set_sched(struct napi_struct *napi);
 void rtun___napi_del(struct napi_struct *napi);
 void rtun_napi_schedule(struct napi_struct *napi);
 void rtun_napi_receive_list(struct napi_struct *napi, struct sk_buff_head *queue,

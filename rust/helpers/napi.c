@@ -11,6 +11,12 @@ void rtun_napi_add_tx(struct net_device *dev, struct napi_struct *napi,
 	netif_napi_add_tx(dev, napi, poll);
 }
 
+/* As netif_napi_add_tx() does: it is not scheduled before it is enabled. */
+void rtun_napi_set_sched(struct napi_struct *napi)
+{
+	set_bit(NAPI_STATE_SCHED, &napi->state);
+}
+
 void rtun___napi_del(struct napi_struct *napi)
 {
 	__netif_napi_del(napi);

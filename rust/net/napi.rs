@@ -25,13 +25,13 @@ struct Shared {
     rcu: Opaque<bindings::callback_head>,
 }
 
-/// A NAPI context with the packets that wait for it. Dropped under RTNL, in process context,
-/// before its device is.
+/// A NAPI context with the packets that wait for it. Its drop may sleep.
 ///
 /// # Invariants
 ///
-/// The pointer is to a `Shared` of `Napi::new`, which is on its device's list unless the state is
-/// `New`.
+/// The pointer is to a `Shared` of `Napi::new`. Unless the state is `New`, that is on its device's
+/// list, and owns a reference to the device. Unless the state is `Enabled`, it counts as scheduled,
+/// so that nobody schedules it.
 pub(crate) struct Napi {
     shared: NonNull<Shared>,
     /// Changed under RTNL.
@@ -104,6 +104,8 @@ impl Napi {
         // SAFETY: The allocation is new, and stays in place until `free`.
         unsafe {
             bindings::rtun_skb_queue_head_init((*shared).queue.get());
+            // INVARIANT: It counts as scheduled.
+            bindings::rtun_napi_set_sched((*shared).napi.get());
             Ok(Self {
                 shared: NonNull::new_unchecked(shared),
                 state: Cell::new(State::New),
@@ -114,9 +116,13 @@ impl Napi {
     /// Makes a new context one of `dev`, disabled. May sleep.
     pub(crate) fn add<T: Driver>(&self, dev: &NetDevice<T>, _: &mut Rtnl) {
         if self.state.get() == State::New {
-            // SAFETY: The context is all zero and on no list.
-            unsafe { bindings::rtun_napi_add_tx(dev.as_raw(), self.napi(), Some(poll)) };
-            // INVARIANT: The context is on its list now.
+            // SAFETY: The context is on no list, and all zero but for its being scheduled, as C has
+            // it next. The device is valid.
+            unsafe {
+                bindings::rtun_napi_add_tx(dev.as_raw(), self.napi(), Some(poll));
+                bindings::rtun_dev_hold(dev.as_raw());
+            }
+            // INVARIANT: The context is on its list now, and owns the reference.
             self.state.set(State::Disabled);
         }
     }
@@ -187,8 +193,13 @@ impl Drop for Napi {
             drop(skb);
         }
         if self.state.get() != State::New {
-            // SAFETY: The context is on its device's list and disabled.
-            unsafe { bindings::rtun___napi_del(self.napi()) };
+            // SAFETY: The context is on its device's list and disabled. By the type invariant, the
+            // reference to the device is its own.
+            unsafe {
+                let dev = (*self.napi()).dev;
+                bindings::rtun___napi_del(self.napi());
+                bindings::rtun_dev_put(dev);
+            }
         }
         // SAFETY: Readers of the device's list may see the context for a grace period, for which
         // its memory stays.
