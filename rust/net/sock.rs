@@ -279,8 +279,9 @@ impl<T: Send + Sync + 'static> RingSock<T> {
     ///
     /// `file` must be the file that is being opened as this socket, or null when that is closed.
     pub(super) unsafe fn set_file(&self, file: *mut bindings::file) {
-        // SAFETY: Nobody else asks for the file while it is being opened or closed.
-        unsafe { (*self.socket.get()).file = file };
+        // SAFETY: Packet filters read the word at any time, in an RCU section, for which a file that
+        // was closed meanwhile stays with its credentials.
+        unsafe { (&raw mut (*self.socket.get()).file).write_volatile(file) };
     }
 
     /// The head of the socket's wait queue.
