@@ -7,9 +7,12 @@
 
 #include "helpers.h"
 
+/* NULL for a task that exits: files are closed after that, too. */
 struct net *rtun_current_net(void)
 {
-	return current->nsproxy->net_ns;
+	const struct nsproxy *nsproxy = current->nsproxy;
+
+	return nsproxy ? nsproxy->net_ns : NULL;
 }
 
 int rtun_open_net_ns(struct net *net)

@@ -5,6 +5,7 @@
 //! C header: [`include/net/net_namespace.h`](srctree/include/net/net_namespace.h)
 
 use crate::bindings;
+use core::ptr::NonNull;
 use kernel::error::to_result;
 use kernel::prelude::*;
 use kernel::types::Opaque;
@@ -57,7 +58,13 @@ impl Net {
 }
 
 /// Runs `f` with the current task's network namespace.
-pub(crate) fn with_current<R>(f: impl FnOnce(&Net) -> R) -> R {
-    // SAFETY: A task that makes a system call has a namespace, which only the task itself changes.
-    f(unsafe { Net::from_raw(bindings::rtun_current_net()) })
+///
+/// # Errors
+///
+/// `ESRCH` for a task that exits and has none any more, and those of `f`.
+pub(crate) fn with_current<R>(f: impl FnOnce(&Net) -> Result<R>) -> Result<R> {
+    // SAFETY: The call has no precondition.
+    let net = NonNull::new(unsafe { bindings::rtun_current_net() }).ok_or(ESRCH)?;
+    // SAFETY: The namespace is the task's, and only the task itself changes that.
+    f(unsafe { Net::from_raw(net.as_ptr()) })
 }
