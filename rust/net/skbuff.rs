@@ -22,6 +22,7 @@ use core::ptr::NonNull;
 use kernel::error::to_result;
 use kernel::iov::IovIterDest;
 use kernel::prelude::*;
+use kernel::types::Opaque;
 
 mod copied;
 
@@ -76,7 +77,7 @@ unsafe impl Send for SkBuff {}
 
 /// A packet that is looked at while somebody else owns it.
 #[repr(transparent)]
-pub(crate) struct SkBuffRef(bindings::sk_buff);
+pub(crate) struct SkBuffRef(Opaque<bindings::sk_buff>);
 
 impl SkBuffRef {
     /// Borrows a C packet.
@@ -91,14 +92,14 @@ impl SkBuffRef {
 
     /// The packet, for C.
     pub(super) fn as_raw(&self) -> *mut bindings::sk_buff {
-        ptr::from_ref(&self.0).cast_mut()
+        self.0.get()
     }
 
     /// The flow's hash, the same for both directions.
     #[inline]
     pub(crate) fn hash_symmetric(&self) -> u32 {
         // SAFETY: The packet is valid.
-        unsafe { bindings::rtun_skb_get_hash_symmetric(&self.0) }
+        unsafe { bindings::rtun_skb_get_hash_symmetric(self.as_raw()) }
     }
 }
 
