@@ -9,14 +9,17 @@
 //! All of it is one word, so that entering and changing are totally ordered:
 //!
 //! ```text
-//!  63      48 47  45  44   43               22 21                0
-//! +----------+------+-----+-------------------+-------------------+
-//! |  state   |  0   |phase| users of phase 1  | users of phase 0  |
-//! +----------+------+-----+-------------------+-------------------+
+//!  63      48 47 46  45   44   43               22 21                0
+//! +----------+-----+----+-----+-------------------+-------------------+
+//! |  state   |  0  |open|phase| users of phase 1  | users of phase 0  |
+//! +----------+-----+----+-----+-------------------+-------------------+
 //! ```
 //!
 //! A user is counted in the phase in which it entered; each change flips the phase and waits for
 //! the count of the old one. 22 bits are `PID_MAX_LIMIT`: a task is inside at most once.
+//!
+//! Whether the state is an open one is asked once, when it is put in place: the gate relies on its own
+//! bit, and not on a driver's saying the same each time.
 
 use crate::bindings;
 use crate::net::rtnl::Rtnl;
@@ -32,6 +35,7 @@ use kernel::sync::atomic::Relaxed;
 const COUNT_BITS: u32 = 22;
 const COUNT_MASK: u64 = (1 << COUNT_BITS) - 1;
 const PHASE: u64 = 1 << (2 * COUNT_BITS);
+const OPEN: u64 = PHASE << 1;
 const STATE_SHIFT: u32 = 48;
 const USERS: u64 = PHASE - 1;
 
@@ -49,7 +53,7 @@ pub(crate) trait GateState: Copy {
 ///
 /// # Invariants
 ///
-/// While the state is open or a user is counted, `link` holds a value and is not written.
+/// While the word is open or a user is counted, `link` holds a value and is not written.
 pub(crate) struct Gate<S: GateState, L> {
     word: Atomic<u64>,
     link: UnsafeCell<Option<L>>,
@@ -86,6 +90,12 @@ fn state_of<S: GateState>(word: u64) -> S {
     S::from_bits((word >> STATE_SHIFT) as u16)
 }
 
+/// The part of a word that says what the state is.
+fn word_of<S: GateState>(state: S) -> u64 {
+    let open = if state.is_open() { OPEN } else { 0 };
+    u64::from(state.into_bits()) << STATE_SHIFT | open
+}
+
 /// One user of the phase of `word`, as it is counted.
 #[inline]
 fn unit(word: u64) -> u64 {
@@ -99,8 +109,9 @@ fn unit(word: u64) -> u64 {
 impl<S: GateState, L> Gate<S, L> {
     /// A gate in the closed state `state`.
     pub(crate) fn new(state: S) -> Self {
+        // INVARIANT: It is not open.
         Self {
-            word: Atomic::<u64>::new(u64::from(state.into_bits()) << STATE_SHIFT),
+            word: Atomic::<u64>::new(word_of(state) & !OPEN),
             link: UnsafeCell::new(None),
             _state: PhantomData,
         }
@@ -112,6 +123,11 @@ impl<S: GateState, L> Gate<S, L> {
         state_of(self.word.load(Acquire))
     }
 
+    /// Whether users may enter now.
+    fn is_open(&self) -> bool {
+        self.word.load(Acquire) & OPEN != 0
+    }
+
     /// Enters, in any context.
     ///
     /// # Errors
@@ -121,9 +137,8 @@ impl<S: GateState, L> Gate<S, L> {
     pub(crate) fn enter(&self) -> Result<Inside<'_, S, L>, S> {
         let mut old = self.word.load(Relaxed);
         loop {
-            let state: S = state_of(old);
-            if !state.is_open() {
-                return Err(state);
+            if old & OPEN == 0 {
+                return Err(state_of(old));
             }
             // There are never so many users that this would overflow.
             match self.word.cmpxchg(old, old.wrapping_add(unit(old)), Full) {
@@ -134,12 +149,11 @@ impl<S: GateState, L> Gate<S, L> {
         }
     }
 
-    /// Puts `new` in place and flips the phase.
-    fn publish(&self, new: S) -> Leaving<'_, S, L> {
-        let state = u64::from(new.into_bits()) << STATE_SHIFT;
+    /// Puts the state of word `new` in place and flips the phase.
+    fn publish(&self, new: u64) -> Leaving<'_, S, L> {
         let mut old = self.word.load(Relaxed);
         loop {
-            let word = state | ((old & PHASE) ^ PHASE) | (old & USERS);
+            let word = new | ((old & PHASE) ^ PHASE) | (old & USERS);
             match self.word.cmpxchg(old, word, Full) {
                 Ok(_) => {
                     return Leaving {
@@ -160,29 +174,32 @@ impl<S: GateState, L> Gate<S, L> {
 
     /// Opens a closed gate to `link`, in the open state `state`. May sleep for a moment.
     pub(crate) fn open(&self, _rtnl: &mut Rtnl, state: S, link: L) {
-        assert!(state.is_open() && !self.state().is_open());
+        let new = word_of(state);
+        assert!(new & OPEN != 0 && !self.is_open());
         self.wait_zero(USERS);
         // SAFETY: The gate is closed and nobody is counted, and RTNL keeps other writers out.
         unsafe { *self.link.get() = Some(link) };
         // INVARIANT: `link` holds a value.
-        let _no_old_users = self.publish(state);
+        let _no_old_users = self.publish(new);
     }
 
     /// Goes from one open state to another.
     pub(crate) fn change(&self, _rtnl: &mut Rtnl, new: S) -> Leaving<'_, S, L> {
-        assert!(new.is_open() && self.state().is_open());
+        let new = word_of(new);
+        assert!(new & OPEN != 0 && self.is_open());
         self.publish(new)
     }
 
     /// Goes from an open state to a closed one: nobody enters after this. [`Gate::reap`] follows.
     pub(crate) fn close(&self, _rtnl: &mut Rtnl, new: S) {
-        assert!(!new.is_open() && self.state().is_open());
+        let new = word_of(new);
+        assert!(new & OPEN == 0 && self.is_open());
         let _reaped_later = self.publish(new);
     }
 
     /// Waits until nobody is inside a closed gate and takes the link out. May sleep.
     pub(crate) fn reap(&self, _rtnl: &mut Rtnl) -> Option<L> {
-        assert!(!self.state().is_open());
+        assert!(!self.is_open());
         self.wait_zero(USERS);
         // SAFETY: The gate is closed and nobody is counted, and RTNL keeps other writers out.
         unsafe { (*self.link.get()).take() }
@@ -190,10 +207,10 @@ impl<S: GateState, L> Gate<S, L> {
 
     /// The link, for who keeps the state from changing.
     pub(crate) fn link<'a>(&'a self, _rtnl: &'a Rtnl) -> Option<&'a L> {
-        if !self.state().is_open() {
+        if !self.is_open() {
             return None;
         }
-        // SAFETY: The state is open, and RTNL keeps it so while the result lives.
+        // SAFETY: The gate is open, and RTNL keeps it so while the result lives.
         unsafe { (*self.link.get()).as_ref() }
     }
 }
