@@ -502,9 +502,11 @@ impl<T: Driver> NetDevice<T> {
     /// Whether packets for a transmit queue can wait in a qdisc.
     #[inline]
     pub(crate) fn has_qdisc(&self, txq: u16, _: &rcu::Guard) -> bool {
+        if !self.has_queue(txq) {
+            return false;
+        }
         // SAFETY: There is such a queue, and RCU keeps the qdisc.
-        self.has_queue(txq)
-            && unsafe { bindings::rtun_txq_has_qdisc(self.as_raw(), u32::from(txq)) }
+        unsafe { bindings::rtun_txq_has_qdisc(self.as_raw(), u32::from(txq)) }
     }
 
     /// Lets the packets for a transmit queue wait in its qdisc. Any context. Says whether that is
