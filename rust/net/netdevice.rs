@@ -177,10 +177,15 @@ impl<T: Driver> Drop for Unregistered<T> {
     fn drop(&mut self) {
         let dev = self.as_raw();
         // SAFETY: The stack gave the device back or never had it. If it is unregistering, its
-        // end calls the destructor, and free_netdev() only asks for the memory to be freed then.
+        // end waits for references and calls the destructor, and free_netdev() only asks for the
+        // memory to be freed then. Else there is one reference, that of the allocation.
         unsafe {
             let state = bindings::rtun_dev_reg_state(dev);
             if state != bindings::netdev_reg_state_NETREG_UNREGISTERING {
+                if bindings::netdev_refcnt_read(dev) != 1 {
+                    pr_err!("a device that was not registered is in use, and not freed\n");
+                    return;
+                }
                 drop_private::<T>(dev);
             }
             bindings::free_netdev(dev);
