@@ -74,8 +74,6 @@ pub(crate) trait CharDevice: Sized + Send + Sync + 'static {
 /// A registered device. Dropping it takes the node away.
 pub(crate) struct Registration<T: CharDevice> {
     misc: Pin<KBox<Opaque<bindings::miscdevice>>>,
-    // An open file points to the table, and keeps the module and so this registration.
-    _fops: KBox<bindings::file_operations>,
     _device: PhantomData<T>,
 }
 
@@ -91,13 +89,14 @@ impl<T: CharDevice> Registration<T> {
     ///
     /// `ENOMEM`, or `EBUSY` if the minor, or all of them, is taken.
     pub(crate) fn new() -> Result<Self> {
-        let fops = KBox::new(Fops::<T>::table(), GFP_KERNEL)?;
+        // An open file points to it, and keeps the module, but not this registration.
+        let fops: &'static bindings::file_operations = const { &Fops::<T>::TABLE };
         let misc = bindings::miscdevice {
             minor: T::MINOR.map_or(bindings::MISC_DYNAMIC_MINOR as i32, i32::from),
             name: T::NAME.as_char_ptr(),
             nodename: T::NODE.as_char_ptr(),
             mode: T::MODE,
-            fops: &raw const *fops,
+            fops,
             ..Default::default()
         };
         let misc = KBox::pin(Opaque::new(misc), GFP_KERNEL)?;
@@ -105,7 +104,6 @@ impl<T: CharDevice> Registration<T> {
         to_result(unsafe { bindings::misc_register(misc.get()) })?;
         Ok(Self {
             misc,
-            _fops: fops,
             _device: PhantomData,
         })
     }
@@ -135,7 +133,7 @@ pub(super) unsafe fn queue_of_file<'a, T: CharDevice>(
 struct Fops<T: CharDevice>(PhantomData<T>);
 
 impl<T: CharDevice> Fops<T> {
-    fn table() -> bindings::file_operations {
+    const TABLE: bindings::file_operations = {
         // SAFETY: All-zero is a table without operations.
         let mut fops: bindings::file_operations = unsafe { MaybeUninit::zeroed().assume_init() };
         fops.owner = this_module();
@@ -155,7 +153,7 @@ impl<T: CharDevice> Fops<T> {
             fops.show_fdinfo = Some(Self::show_fdinfo);
         }
         fops
-    }
+    };
 
     /// The file's queue.
     ///
