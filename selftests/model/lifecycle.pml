@@ -49,6 +49,7 @@ byte users[4];			/* of queue q in phase p: 2 * q + p */
 byte link[2] = 1;		/* the reference to the device: its number, or none */
 bit layout;			/* of queue 0: of the first binding, or of the second */
 bit producer[2], consumer[2];	/* a ring's locks */
+byte joiner = NONE;		/* a queue that comes */
 byte waiting[2];		/* in the ring */
 bit queued[2], asleep[2];	/* the wait queue, and its only sleeper */
 byte queue_refs[2] = 2;		/* file, slot */
@@ -155,10 +156,20 @@ inline wait_old(q)
 	users[2 * q + old_p] == 0
 }
 
+inline lock_producer(q)
+{
+	atomic { !producer[q] -> producer[q] = 1 }
+}
+
+inline unlock_producer(q)
+{
+	producer[q] = 0
+}
+
 inline lock_both(q)
 {
 	atomic { !consumer[q] -> consumer[q] = 1 };
-	atomic { !producer[q] -> producer[q] = 1 }
+	lock_producer(q)
 }
 
 inline unlock_both(q)
@@ -192,19 +203,21 @@ inline wake(q)
 
 inline look_under_lock()
 {
-	open = state[q] == ACTIVE;
+	atomic { open = state[q] == ACTIVE; joins = state[q] == DISABLED }
+	atomic { joins = joins && joiner == q; open = open || joins }
 	if
-	:: open && q != lane ->
-		open = !(slot[lane] && state[lane] == ACTIVE);
-		open = open && heirs[lane] == q
+	:: open && (q != lane || joins) ->
+		open = heirs[lane] == q;
+		open = open && !(slot[lane] && state[lane] == ACTIVE)
 	:: else
-	fi
+	fi;
+	joins = 0
 }
 
 proctype stack()
 {
 	byte lane, n, q = NONE;
-	bit open;
+	bit open, joins;
 
 	do
 	:: n == PACKETS -> break
@@ -499,7 +512,7 @@ next:
 
 /* ---- Under RTNL ---- */
 
-/* Packets go on to another queue, as far as it has room. Its locks are held. */
+/* Packets go on to another queue, as far as it has room. Its producer lock is held. */
 inline pass_on(from, to)
 {
 	d_step {
@@ -524,9 +537,9 @@ inline move_waiting(q)
 {
 	do
 	:: waiting[q] > 0 ->
-		lock_both(other);
+		lock_producer(other);
 		pass_on(q, other);
-		unlock_both(other);
+		unlock_producer(other);
 #ifndef BUG_NO_WAKE_HEIR
 		wake(other)
 #endif
@@ -574,11 +587,13 @@ inline take_over(q)
 	if
 	:: state[other] == ACTIVE && slot[other] ->
 		lock_both(other);
+		lock_producer(q);
 		do
 		:: waiting[other] > 0 -> pass_on(other, q)	/* these are of its flows */
 		:: break
 		od;
 		heirs[q] = q;
+		unlock_producer(q);
 		unlock_both(other)
 	:: else
 	fi
@@ -587,16 +602,18 @@ inline take_over(q)
 inline activate(q)
 {
 	other = 1 - q;
-	lock_both(q);
-	publish(q, ACTIVE);
+	joiner = q;
 	take_over(q);
+	lock_producer(q);
+	publish(q, ACTIVE);
 	heirs[q] = q;
 	if
 	:: nr_active == 0 -> heirs[other] = q
 	:: else
 	fi;
+	joiner = NONE;
 	atomic { nr_active++; served++ }
-	unlock_both(q);
+	unlock_producer(q);
 #ifndef BUG_NO_WAKE_JOINING
 	wake(q);
 #endif
