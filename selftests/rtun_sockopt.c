@@ -654,36 +654,11 @@ TEST_F(sockopt, bound_anew)
 	close(sink);
 }
 
-static int set_async(int fd, int nr, bool on)
-{
-	if (fcntl(fd, F_SETOWN, getpid()) || fcntl(fd, F_SETSIG, nr) ||
-	    fcntl(fd, F_SETFL, on ? O_ASYNC : 0))
-		return -errno;
-	return 0;
-}
-
-/* What a signal says of a descriptor, or 0 if there is none. */
-static long signal_band(int fd, int nr, int timeout_ms)
-{
-	const struct timespec wait = { .tv_sec = timeout_ms / 1000 };
-	siginfo_t info;
-	sigset_t signals;
-
-	sigemptyset(&signals);
-	sigaddset(&signals, nr);
-	if (sigtimedwait(&signals, &info, &wait) < 0)
-		return errno == EAGAIN ? 0 : -errno;
-	return info.si_fd == fd ? info.si_band : -EBADF;
-}
-
 TEST_F(sockopt, sigio)
 {
 	int sink = -1, redirect = -1, index, other, nr = SIGRTMIN + 3;
-	sigset_t signals;
 
-	sigemptyset(&signals);
-	sigaddset(&signals, nr);
-	ASSERT_EQ(0, sigprocmask(SIG_BLOCK, &signals, NULL));
+	ASSERT_EQ(0, signal_block(nr));
 	index = hold(self, &sink, &redirect);
 	ASSERT_LT(0, index);
 	/* Another one, which goes: it is told of nothing then. */

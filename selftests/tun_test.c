@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -441,6 +442,39 @@ int wait_exit(pid_t pid)
 	if (waitpid(pid, &status, 0) != pid)
 		return -errno;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -ECHILD;
+}
+
+int signal_block(int nr)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, nr);
+	return sigprocmask(SIG_BLOCK, &set, NULL) ? -errno : 0;
+}
+
+int set_async(int fd, int nr, bool on)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || fcntl(fd, F_SETOWN, getpid()) ||
+	    fcntl(fd, F_SETSIG, nr) ||
+	    fcntl(fd, F_SETFL, on ? flags | O_ASYNC : flags & ~O_ASYNC))
+		return -errno;
+	return 0;
+}
+
+long signal_band(int fd, int nr, int timeout_ms)
+{
+	const struct timespec wait = { .tv_sec = timeout_ms / 1000 };
+	siginfo_t info;
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, nr);
+	if (sigtimedwait(&set, &info, &wait) < 0)
+		return errno == EAGAIN ? 0 : -errno;
+	return info.si_fd == fd ? info.si_band : -EBADF;
 }
 
 ssize_t read_ret(int fd, void *buf, size_t len)

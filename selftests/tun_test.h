@@ -104,6 +104,14 @@ void pause_ms(int ms);
 	met_; \
 })
 
+/*
+ * Signal nr of a descriptor. It is to be blocked before; signal_band() waits for
+ * it and says what it tells of the descriptor: 0 if none comes.
+ */
+int signal_block(int nr);
+int set_async(int fd, int nr, bool on);
+long signal_band(int fd, int nr, int timeout_ms);
+
 /* System calls as value or negative errno. */
 ssize_t read_ret(int fd, void *buf, size_t len);
 ssize_t write_ret(int fd, const void *buf, size_t len);

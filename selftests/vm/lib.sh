@@ -34,6 +34,16 @@ die() {
 	exit 1
 }
 
+# tree_config TREE NAME: the value of CONFIG_NAME in a kernel tree.
+tree_config() {
+	sed -n "s/^CONFIG_$2=\"\{0,1\}\([^\"]*\)\"\{0,1\}$/\1/p" "$1/include/config/auto.conf"
+}
+
+# is_new_enough RELEASE: whether rtun can be built for that kernel.
+is_new_enough() {
+	[[ $(printf '%s\n' 7.2 "$1" | sort -V | head -n 1) == 7.2 ]]
+}
+
 need_root() {
 	((EUID == 0)) || die "must be run as root: it makes a Debian root and mounts"
 }

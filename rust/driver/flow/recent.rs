@@ -8,7 +8,7 @@
 //! of it. What it is remembered by is a word, in which is all that this hangs on: the packet's
 //! fields, the time, and how often a flow has moved in the table. So nothing is ever taken out.
 //!
-//! Two flows may have one word, by a chance of 2^-64 if nobody makes them so: then what one of them
+//! Two flows may have one word, by a chance of 2^-63 if nobody makes them so: then what one of them
 //! would have taught the table is missing, and it goes where its hash says.
 
 use crate::driver::rx::ETH_P_IP;
