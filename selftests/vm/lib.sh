@@ -53,3 +53,9 @@ alone() {
 	exec 8>"$build/.test-lock"
 	flock --nonblock 8 || { echo "waiting for another test run to end" && flock 8; }
 }
+
+# In the guest: programs of XDP come and go without the kernel patching itself, which
+# an emulated processor does not always survive.
+fill_dispatcher() {
+	"$build/selftests-$KERNEL/run/fill_dispatcher"
+}
