@@ -7,6 +7,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 #include <linux/if_link.h>
 #include <linux/pkt_sched.h>
+#include <linux/udp.h>
 
 #include "flows.h"
 #include "kmod.h"
@@ -33,6 +35,9 @@
 #define ROOM		500	/* of a ring for which the limit matters */
 #define LEAST		32	/* packets that may wait, however slow the reader */
 #define LATE		16	/* places of packets that are cleared together */
+#define CUT		(LEAST + 10) /* pieces of so many bytes */
+#define PIECE		100
+#define NETWORK		0xc6120000
 
 static int open_sized(struct port *port, int flags, const char *qdisc,
 		      int room)
@@ -631,6 +636,69 @@ TEST(overtakes)
 	/* And one that was on its way when the lane was stopped. */
 	EXPECT_GE(LEAST + 1, behind);
 	EXPECT_EQ(0, full_ring());
+	flows_close(&flows);
+}
+
+/* A device with fq_codel whose reader has not been known for long. */
+static int open_unknown(struct flows *flows)
+{
+	int err = flows_open(flows, IFF_TUN, 1), n;
+
+	if (!err)
+		err = ethtool_set_private_flags("ours", 1);
+	if (!err)
+		err = qdisc_set(flows->index, TC_H_ROOT, HANDLE(1), "fq_codel",
+				0);
+	for (n = 0; !err && n < 2; n++) {
+		if (n)
+			pause_ms(1100);
+		err = flows_send(flows, flow_nth(0), n);
+		if (!err && read_number(flows->fd[0]) != n)
+			err = -EIO;
+	}
+	return err;
+}
+
+/* A socket to whom the device leads. */
+static int udp_through(struct flows *flows)
+{
+	struct sockaddr_in to = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(NETWORK + 2),
+		.sin_port = htons(9),
+	};
+	int sock, err = addr_add4(flows->index, NETWORK + 1, 24);
+
+	if (err)
+		return err;
+	sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (sock < 0 || connect(sock, (struct sockaddr *)&to, sizeof(to)))
+		return -errno;
+	return sock;
+}
+
+/* The pieces of a packet that the stack cuts come together, however few may wait. */
+TEST(cut)
+{
+	static const uint8_t data[CUT * PIECE];
+	int n, size = PIECE, sock;
+	struct flows flows;
+
+	ASSERT_EQ(0, ns_enter());
+	ASSERT_EQ(0, open_unknown(&flows));
+	sock = udp_through(&flows);
+	ASSERT_LE(0, sock);
+	ASSERT_EQ(0, setsockopt(sock, IPPROTO_UDP, UDP_SEGMENT, &size,
+				sizeof(size)));
+	for (n = 0; n < 2; n++) {
+		ASSERT_EQ(sizeof(data), send(sock, data, sizeof(data), 0));
+		/* The last one stops the lane. */
+		EXPECT_EQ(n, qdisc_length(flows.index, HANDLE(1)) > 0);
+	}
+	for (n = 0; n < 2 * CUT; n++)
+		ASSERT_LE(0, read_number(flows.fd[0]));
+	EXPECT_EQ(0, full_ring());
+	close(sock);
 	flows_close(&flows);
 }
 

@@ -187,6 +187,9 @@ fn heir_must_wait(dev: &NetDevice<Device>, lane: u16, skb: &SkBuff, rcu: &rcu::G
 /// Stops a lane whose packet was the last that there was room for, or the first that there was none
 /// for, and, if that was an heir's ring, the heir's own lane with it.
 ///
+/// If there is room in the ring, that waits for the last piece of a packet that the stack has cut, after
+/// which there are no `more`: the pieces would go back to the qdisc one by one.
+///
 /// Others than lanes fill a ring, too: packets move there from a queue that leaves.
 #[inline]
 pub(super) fn after_put(
@@ -194,9 +197,10 @@ pub(super) fn after_put(
     lane: u16,
     queue: &UnheldQueue,
     ring: &Producing<'_, Packet>,
+    more: impl FnOnce() -> bool,
     rcu: &rcu::Guard,
 ) {
-    if dev.backpressure.is_on() && is_full(queue, ring) {
+    if dev.backpressure.is_on() && is_full(queue, ring) && (ring.is_full() || !more()) {
         after_last(dev, lane, queue, ring, rcu);
     }
 }

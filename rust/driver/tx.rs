@@ -14,6 +14,7 @@ use super::xdp;
 use crate::net::bottom_half::Disabled;
 use crate::net::if_tun::Packet;
 use crate::net::iov;
+use crate::net::netdevice::xmit_more;
 use crate::net::netdevice::NetDevice;
 use crate::net::netdevice::TxStatus;
 use crate::net::ptr_ring::Overflow;
@@ -86,7 +87,7 @@ fn put(dev: &NetDevice<Device>, txq: u16, mut skb: SkBuff, rcu: &rcu::Guard) -> 
                 }
                 let full = ring.produce(Packet::Skb(skb)).err();
                 if lane == txq {
-                    backpressure::after_put(dev, lane, queue, &ring, rcu);
+                    backpressure::after_put(dev, lane, queue, &ring, xmit_more, rcu);
                 }
                 drop(ring);
                 if let Some(packet) = full {

@@ -247,7 +247,7 @@ fn put(
             if dev.is_recipient(queue, lane, || hash, rcu) {
                 let done = fill(dev, queue, &ring, frame, behind, rcu);
                 if u16::from(queue.member()) == lane {
-                    backpressure::after_put(dev, lane, queue, &ring, rcu);
+                    backpressure::after_put(dev, lane, queue, &ring, || false, rcu);
                 }
                 drop(ring);
                 queue.data_ready();

@@ -88,6 +88,11 @@ bool rtun_txq_has_qdisc(struct net_device *dev, unsigned int txq)
 	return !qdisc_txq_has_no_queue(netdev_get_tx_queue(dev, txq));
 }
 
+bool rtun_netdev_xmit_more(void)
+{
+	return netdev_xmit_more();
+}
+
 /* Both say whether that is new. */
 bool rtun_txq_stop(struct net_device *dev, unsigned int txq)
 {

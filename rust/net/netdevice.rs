@@ -540,6 +540,13 @@ impl<T: Driver> NetDevice<T> {
     }
 }
 
+/// Whether the stack has another packet for the same transmit queue at hand, when it gives a driver
+/// one; of no meaning elsewhere.
+pub(crate) fn xmit_more() -> bool {
+    // SAFETY: A flag of the CPU, or of the task, is read.
+    unsafe { bindings::rtun_netdev_xmit_more() }
+}
+
 /// Bytes of a link address, by link type.
 fn addr_len(link_type: u16) -> u8 {
     let len = match u32::from(link_type) {

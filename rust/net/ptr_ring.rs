@@ -228,6 +228,11 @@ impl<T: RingEntry> Producing<'_, T> {
         unsafe { bindings::rtun___ptr_ring_empty(self.0.as_raw()) }
     }
 
+    /// Whether there is no room for another one, in a ring that ever has any.
+    pub(crate) fn is_full(&self) -> bool {
+        self.holds(u32::MAX)
+    }
+
     /// Whether at least `entries` wait, or as many as there is room for. Not so for a ring that never
     /// has any room. Some that were taken may count, but if it is so, at least one does wait.
     #[inline]

@@ -2,6 +2,7 @@
 /*
  * A full queue that holds its lane back: the qdisc is stopped and woken. It is full
  * when LIMIT packets wait, or fewer or more: that changes each time that there is room.
+ * If the ring is not, a packet that has others behind it need not stop the lane.
  *
  *	stack()		rust/driver/tx.rs: put; rust/driver/backpressure.rs: after_put,
  *			hold_if_full, watch, in an RCU read-side section
@@ -164,6 +165,13 @@ inline put()
 		ring++;
 		if
 		:: mode == ON -> hold_if_full()
+#ifdef LIMITS
+#ifdef BUG_MORE_FULL
+		:: mode == ON && qdisc > 0
+#else
+		:: mode == ON && qdisc > 0 && ring + lazy < ROOM
+#endif
+#endif
 #ifdef SWITCH
 		:: mode != ON
 #endif
