@@ -35,8 +35,12 @@
 #define ROOM		500	/* of a ring for which the limit matters */
 #define LEAST		32	/* packets that may wait, however slow the reader */
 #define LATE		16	/* places of packets that are cleared together */
+#define STANDING	24	/* packets in the queueing discipline */
+#define PACED		2000	/* packets, one each */
+#define PACE_NS		300000
 #define CUT		(LEAST + 10) /* pieces of so many bytes */
 #define PIECE		100
+#define LARGE		1000	/* bytes of data */
 #define NETWORK		0xc6120000
 
 static int open_sized(struct port *port, int flags, const char *qdisc,
@@ -591,7 +595,7 @@ TEST_F_TIMEOUT(limit, load, 240)
 /* The number of the next packet that comes. */
 static int64_t read_number(int fd)
 {
-	uint8_t buf[256];
+	uint8_t buf[2048];
 	uint32_t number;
 	ssize_t len;
 
@@ -675,6 +679,47 @@ static int udp_through(struct flows *flows)
 	if (sock < 0 || connect(sock, (struct sockaddr *)&to, sizeof(to)))
 		return -errno;
 	return sock;
+}
+
+static int send_large(int sock, uint32_t number)
+{
+	uint8_t data[LARGE] = { 0 };
+
+	number = htonl(number);
+	memcpy(data + LARGE - sizeof(number), &number, sizeof(number));
+	return send(sock, data, LARGE, 0) == LARGE ? 0 : -errno;
+}
+
+/*
+ * As many packets as TCP has ready wait in the queueing discipline all the time: no
+ * standing queue for CoDel, since now and then it is empty.
+ */
+TEST(runs_empty)
+{
+	int64_t start, last, number;
+	struct flows flows;
+	int n, pace, sock;
+
+	ASSERT_EQ(0, ns_enter());
+	ASSERT_EQ(0, open_unknown(&flows));
+	sock = udp_through(&flows);
+	ASSERT_LE(0, sock);
+	for (n = 0; n < LEAST + STANDING; n++)
+		ASSERT_EQ(0, send_large(sock, n));
+	start = last = now_ns();
+	for (n = 0; (number = read_number(flows.fd[0])) == n && n < PACED; n++) {
+		ASSERT_EQ(0, send_large(sock, n + LEAST + STANDING));
+		while (now_ns() - last < PACE_NS)
+			;
+		last = now_ns();
+	}
+	pace = (last - start) / (n ?: 1) / 1000;
+	printf("# %d packets, %d us each\n", n, pace);
+	if (number != n && pace > PACE_NS / 1000 * 2)
+		SKIP(return, "the machine is too slow");
+	EXPECT_EQ(n, number);
+	close(sock);
+	flows_close(&flows);
 }
 
 /* The pieces of a packet that the stack cuts come together, however few may wait. */

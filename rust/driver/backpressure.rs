@@ -335,7 +335,7 @@ fn after_watched_take(
         HOLDING => {
             held.moved.store(jiffies::now(), Relaxed);
             let before = held.limit.count(packets);
-            if has_room(&held.limit, before, dev.tx_queue_len(), is_down_to) {
+            if has_room(dev, queue, before, is_down_to) {
                 // Under the lock: a lane that finds the ring full after that is not woken by this.
                 // It may have found it so since the reader looked: then a later one lets it go.
                 let _bh = Disabled::new();
@@ -354,11 +354,19 @@ fn after_watched_take(
 
 /// Whether a reader, which has taken `before` packets and some more, has left few enough. Says anew
 /// how many may wait.
-fn has_room(limit: &Limit, before: u32, room: u32, is_down_to: impl Fn(u32) -> bool) -> bool {
+fn has_room(
+    dev: &NetDevice<Device>,
+    queue: &UnheldQueue,
+    before: u32,
+    is_down_to: impl Fn(u32) -> bool,
+) -> bool {
+    let limit = &queue.backpressure.limit;
+    let room = dev.tx_queue_len();
     if !is_down_to(limit.enough(room)) {
         return false;
     }
-    limit.adapt(before, room, || is_down_to(0));
+    let waiting = || dev.qdisc_backlog(u16::from(queue.member()), &rcu::Guard::new());
+    limit.adapt(before, room, || is_down_to(0), waiting);
     // Fewer may wait now. An empty ring has few enough at any rate.
     is_down_to(limit.enough(room))
 }

@@ -10,6 +10,10 @@
 //!
 //! A reader that takes more at once than is to wait finds the ring empty: it gets more, too.
 //!
+//! To CoDel a queue that is not empty for 100 ms is a standing one, and it drops; but one that TCP has
+//! filled as far as it may (`tcp_limit_output_bytes`, two packets of 64 KB at least) does not become
+//! shorter by that. So now and then what waits there may come along, if the reader takes it soon.
+//!
 //! Nothing is added up for a packet, so that there is no account to balance when packets move to
 //! another ring or are dropped.
 
@@ -26,6 +30,12 @@ const LEAST: u32 = 32;
 /// For how long a limit holds that is not reached, in ticks.
 const HOLDS_FOR: u64 = jiffies::HZ;
 
+/// How often the qdisc may run empty, in ticks: about twice in CoDel's `interval`.
+const EMPTIED_EACH: u64 = jiffies::HZ / 20;
+
+/// How long a reader may take for what comes along then, in nanoseconds: a quarter of that.
+const EMPTIED_WITHIN: u64 = 25_000_000;
+
 /// How long what is in a ring may wait there, in nanoseconds; 0 for any time.
 fn delay() -> u64 {
     u64::from(module::param(
@@ -35,8 +45,12 @@ fn delay() -> u64 {
 
 /// How many packets may wait in a ring.
 pub(super) struct Limit {
-    /// At least [`LEAST`]; more than the ring's room is no limit.
+    /// More than the ring's room is no limit.
     packets: Atomic<u32>,
+    /// What it is when the qdisc does not run empty, at least [`LEAST`].
+    usual: Atomic<u32>,
+    /// The tick at which it last did.
+    emptied: Atomic<u64>,
     /// The tick of the last time that lanes were let go.
     reached: Atomic<u64>,
     /// How many packets were read since lanes are held back, and the nanosecond of the first time.
@@ -49,6 +63,8 @@ impl Limit {
     pub(super) fn new() -> Self {
         Self {
             packets: Atomic::<u32>::new(u32::MAX),
+            usual: Atomic::<u32>::new(u32::MAX),
+            emptied: Atomic::<u64>::new(jiffies::now()),
             reached: Atomic::<u64>::new(jiffies::now()),
             taken: Atomic::<u32>::new(0),
             since: Atomic::<u64>::new(0),
@@ -58,7 +74,12 @@ impl Limit {
     /// None but the ring's room, for a ring or a reader that is new.
     pub(super) fn forget(&self) {
         self.reached.store(jiffies::now(), Relaxed);
-        self.packets.store(u32::MAX, Relaxed);
+        self.set(u32::MAX, 0);
+    }
+
+    fn set(&self, usual: u32, more: u32) {
+        self.usual.store(usual, Relaxed);
+        self.packets.store(usual.saturating_add(more), Relaxed);
     }
 
     /// The limit now.
@@ -69,7 +90,7 @@ impl Limit {
 
     /// How many may be left, of a ring with `room`, when lanes are let go.
     pub(super) fn enough(&self, room: u32) -> u32 {
-        self.packets().min(room) / 2
+        self.usual.load(Relaxed).min(room) / 2
     }
 
     /// Begins to measure: a lane is held back.
@@ -99,27 +120,52 @@ impl Limit {
     fn begin_low(&self) {
         self.reached.store(jiffies::now(), Relaxed);
         let least = if delay() == 0 { u32::MAX } else { LEAST };
-        self.packets.store(least, Relaxed);
+        self.set(least, 0);
     }
 
     /// Sets the limit for a ring with `room` of which a reader took enough, after it had taken
-    /// `before` packets. Another measurement begins.
-    pub(super) fn adapt(&self, before: u32, room: u32, is_empty: impl FnOnce() -> bool) {
-        let old = self.packets().min(room);
-        let goal = match (delay(), before) {
-            (0, _) => u64::MAX,
-            (_, 0) if is_empty() => u64::MAX,
-            (_, 0) => u64::from(old),
-            (delay, before) => {
-                let took = clock::now().saturating_sub(self.since.load(Relaxed));
-                let all = delay.saturating_mul(u64::from(before));
-                all.checked_div(took).unwrap_or(u64::MAX)
-            }
+    /// `before` packets, while so many as `waiting` says wait in the qdisc. Another measurement
+    /// begins.
+    pub(super) fn adapt(
+        &self,
+        before: u32,
+        room: u32,
+        is_empty: impl FnOnce() -> bool,
+        waiting: impl FnOnce() -> u32,
+    ) {
+        let old = self.usual.load(Relaxed).min(room);
+        let took = clock::now().saturating_sub(self.since.load(Relaxed));
+        let taken_in = |time: u64| match time.saturating_mul(u64::from(before)).checked_div(took) {
+            Some(packets) => u32::try_from(packets).unwrap_or(u32::MAX),
+            None => u32::MAX,
         };
-        let goal = u32::try_from(goal).unwrap_or(u32::MAX);
-        let new = goal.min(old.saturating_mul(2)).max(old / 2).max(LEAST);
-        self.packets.store(new, Relaxed);
+        let goal = match (delay(), before) {
+            (0, _) => u32::MAX,
+            (_, 0) if is_empty() => u32::MAX,
+            (_, 0) => old,
+            (delay, _) => taken_in(delay),
+        };
+        let usual = goal.min(old.saturating_mul(2)).max(old / 2).max(LEAST);
+        let more = match before {
+            0 => 0,
+            _ => self.more(taken_in(EMPTIED_WITHIN).min(room), waiting),
+        };
+        self.set(usual, more);
         self.reached.store(jiffies::now(), Relaxed);
         self.begin();
+    }
+
+    /// How many packets may come along so that the qdisc runs empty, of `most` at most, if it is time
+    /// for that.
+    fn more(&self, most: u32, waiting: impl FnOnce() -> u32) -> u32 {
+        if jiffies::since(self.emptied.load(Relaxed)) < EMPTIED_EACH {
+            return 0;
+        }
+        let waiting = waiting();
+        if waiting > most {
+            return 0;
+        }
+        self.emptied.store(jiffies::now(), Relaxed);
+        waiting
     }
 }

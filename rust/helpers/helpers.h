@@ -80,6 +80,7 @@ void rtun_netif_tx_start_all_queues(struct net_device *dev);
 void rtun_netif_tx_stop_all_queues(struct net_device *dev);
 bool rtun_netif_running(const struct net_device *dev);
 bool rtun_txq_has_qdisc(struct net_device *dev, unsigned int txq);
+unsigned int rtun_txq_backlog(struct net_device *dev, unsigned int txq);
 bool rtun_netdev_xmit_more(void);
 bool rtun_txq_stop(struct net_device *dev, unsigned int txq);
 bool rtun_txq_wake(struct net_device *dev, unsigned int txq);

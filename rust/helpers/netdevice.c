@@ -88,6 +88,19 @@ bool rtun_txq_has_qdisc(struct net_device *dev, unsigned int txq)
 	return !qdisc_txq_has_no_queue(netdev_get_tx_queue(dev, txq));
 }
 
+/*
+ * Packets that wait there, as many as those that are to be cut become. RCU keeps the qdisc; other
+ * CPUs change what is read.
+ */
+unsigned int rtun_txq_backlog(struct net_device *dev, unsigned int txq)
+{
+	struct Qdisc *qdisc = rcu_dereference(netdev_get_tx_queue(dev, txq)->qdisc);
+	u32 packets, bytes;
+
+	qdisc_qstats_qlen_backlog(qdisc, &packets, &bytes);
+	return max(packets, bytes / READ_ONCE(dev->mtu));
+}
+
 bool rtun_netdev_xmit_more(void)
 {
 	return netdev_xmit_more();

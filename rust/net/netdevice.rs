@@ -514,6 +514,16 @@ impl<T: Driver> NetDevice<T> {
         unsafe { bindings::rtun_txq_has_qdisc(self.as_raw(), u32::from(txq)) }
     }
 
+    /// How many packets wait in the qdisc of a transmit queue, those that are to be segmented counted
+    /// as what they become. An estimate: it changes meanwhile.
+    pub(crate) fn qdisc_backlog(&self, txq: u16, _: &rcu::Guard) -> u32 {
+        if !self.has_queue(txq) {
+            return 0;
+        }
+        // SAFETY: There is such a queue, and RCU keeps the qdisc.
+        unsafe { bindings::rtun_txq_backlog(self.as_raw(), u32::from(txq)) }
+    }
+
     /// Lets the packets for a transmit queue wait in its qdisc. Any context. Says whether that is
     /// new.
     pub(crate) fn stop_queue(&self, txq: u16) -> bool {

@@ -17,7 +17,8 @@
  * wake-up that is lost. SWITCH and LEAVE have their own process; at most one of all.
  *
  * LAZY: so many places of packets that were read may still look taken, until there is
- * room. With LIMITS the limit may become anything that is more, whenever it is set anew.
+ * room. With LIMITS the limit may become anything that is more, whenever it is set anew,
+ * and by that much more than usual: the lane is let go when half of the usual is left.
  *
  * Checked: nothing waits in the qdisc at the end, whoever is there to read; what is sent
  * is received, waits in the ring, or was counted as dropped; and none is dropped unless
@@ -71,7 +72,8 @@
 
 byte qdisc = PACKETS, ring, heir;
 byte mode = ON, held = FREE;
-byte limit = LIMIT, lazy;	/* what may wait; places that look taken */
+byte limit = LIMIT, usual = LIMIT; /* what may wait, and what of that is usual */
+byte lazy;			/* places that look taken */
 bit stopped;			/* the transmit queue */
 bit in_use = 1, producer;
 bit armed, fresh;		/* the timer; a packet was read within its time */
@@ -214,7 +216,7 @@ end:
 inline is_down()
 {
 	atomic {
-		room = ring <= limit / 2;
+		room = ring <= usual / 2;
 		if
 		:: room -> lazy = 0
 		:: else
@@ -232,9 +234,10 @@ inline has_room()
 		atomic {
 			old = limit;
 			if
-			:: limit = LEAST
-			:: limit = ROOM
-			:: limit > LEAST -> limit--
+			:: limit = LEAST; usual = LEAST
+			:: limit = ROOM; usual = LEAST
+			:: limit = ROOM; usual = ROOM
+			:: limit > LEAST -> limit--; usual = limit
 			fi;
 			room = limit >= old;
 			old = 0
