@@ -48,6 +48,9 @@ const BURST_WORK: Duration = Duration::from_micros(10);
 const FLOOD_WORK: Duration = Duration::from_micros(100);
 /// Longer than the ring's packets take to be read, emulated or not.
 const LOST: Duration = Duration::from_millis(250);
+/// How often round trips begin at most: the quicker ones are not to take more of the
+/// reader's time.
+const PROBE_EACH: Duration = Duration::from_millis(25);
 
 /// A burst of packets that is larger than the queue, again when nothing of it is left.
 pub struct Burst {
@@ -286,11 +289,14 @@ fn probe_flood(reader: &Reader<'_>, socket: &UdpSocket, count: usize) -> Result<
     let start = (Instant::now(), reader.bulk.load(Relaxed));
 
     while took.len() < count && sent < 3 * count as u32 {
+        let next = Instant::now() + PROBE_EACH;
+
         sent += 1;
         let (cost, back) = cost(|| round_trip(socket, sent))?;
         if back {
             took.push(cost);
         }
+        thread::sleep(next.saturating_duration_since(Instant::now()));
     }
     let bulk = (reader.bulk.load(Relaxed) - start.1) as f64;
     let elapsed = start.0.elapsed().as_nanos() as f64;
