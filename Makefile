@@ -57,7 +57,7 @@ test-debug: ## run the tests on a debug kernel: KASAN, lockdep, kmemleak and mor
 	@$(MAKE) --no-print-directory test KERNEL=$(subst -debug,,$(KERNEL:-amd64=))-debug-amd64
 
 test-clients: export CLIENTS := 1
-test-clients: prepare drop-in samples ## let OpenVPN, DPDK and others use the driver in a guest
+test-clients: prepare modules drop-in samples ## let OpenVPN, DPDK and others use the driver in a guest
 	@$(vm)/clients
 
 test-upstream: prepare drop-in ## run the kernel's own tests of tun, with tun and with rtun as tun.ko

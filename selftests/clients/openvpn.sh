@@ -8,10 +8,10 @@ set -euo pipefail
 source "$(dirname -- "$0")/clients_lib.sh"
 isolate "$@"
 
-# tunnel NAME PROTOCOL DEVICE
+# tunnel NAME PROTOCOL DEVICE [OPTION...]
 tunnel()
 {
-	start_openvpn right "$3-r" "$2" && start_openvpn left "$3-l" "$2" &&
+	start_openvpn right "$3-r" "$2" "${@:4}" && start_openvpn left "$3-l" "$2" "${@:4}" &&
 		says openvpn-right 'Initialization Sequence Completed' &&
 		says openvpn-left 'Initialization Sequence Completed' || return
 	check_tunnel "$1" "$3-l" "$3-r" || return
@@ -42,10 +42,25 @@ owner()
 	done
 }
 
-begin 4 openvpn openssl
+# With the module under its own name and node, whoever has /dev/net/tun.
+other_node()
+{
+	local node=(--dev node-l --dev-type tun --dev-node /dev/net/rtun)
+
+	insmod "$RTUN_KO" || complain "no module $RTUN_KO" || return
+	chmod 666 /dev/net/rtun
+	on left openvpn --mktun "${node[@]}" >"$tmp/mktun" &&
+		expect "$(link_of left node-l .linkinfo.info_kind)" rtun "the kind of node-l" &&
+		on left openvpn --rmtun "${node[@]}" >"$tmp/rmtun" && gone left node-l &&
+		tunnel openvpn_node udp node --dev-node /dev/net/rtun || return
+	rmmod rtun || complain "the module is in use"
+}
+
+begin 5 openvpn openssl
 make_certificates
 try openvpn_udp tunnel openvpn_udp udp ovpn
 try openvpn_tcp tunnel openvpn_tcp tcp ovpn
 try openvpn_tap tunnel openvpn_tap udp otap
 try openvpn_owner owner
+try openvpn_node other_node
 ktap_finished
