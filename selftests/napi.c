@@ -17,6 +17,7 @@
 
 #define SEGMENT		1000
 #define SEGMENTS	48
+#define MERGE_TRIES	20
 #define ROUNDS		50
 
 FIXTURE(napi)
@@ -360,30 +361,34 @@ static int receive_segments(struct port *port, const uint8_t *data)
 	return packets;
 }
 
-/* They wait in the kernel, for a time that the administrator gives. */
+/*
+ * They wait in the kernel, for a time that the administrator gives; for the next one
+ * to join them, not beyond a tick, in which a busy machine may write but few.
+ */
+#define EXPECT_MERGED() do { \
+	int n_, tries_ = 0; \
+	\
+	ASSERT_EQ(0, netdev_set_attr("ours", "gro_flush_timeout", \
+				     "50000000")); \
+	do { \
+		for (n_ = 0; n_ < SEGMENTS; n_++) \
+			ASSERT_EQ(0, write_segment(&self->port, n_, \
+						   self->data)); \
+		n_ = receive_segments(&self->port, self->data); \
+		ASSERT_LT(0, n_); \
+	} while (n_ > SEGMENTS / 4 && ++tries_ < MERGE_TRIES); \
+	EXPECT_GE(SEGMENTS / 4, n_); \
+} while (0)
+
 TEST_F(gro, merges)
 {
-	int n;
-
-	ASSERT_EQ(0, netdev_set_attr("ours", "gro_flush_timeout", "50000000"));
-	for (n = 0; n < SEGMENTS; n++)
-		ASSERT_EQ(0, write_segment(&self->port, n, self->data));
-	n = receive_segments(&self->port, self->data);
-	EXPECT_LT(0, n);
-	EXPECT_GE(SEGMENTS / 4, n);
+	EXPECT_MERGED();
 }
 
 TEST_F(gro, merges_threaded)
 {
-	int n;
-
 	ASSERT_EQ(0, netdev_set_attr("ours", "threaded", "1"));
-	ASSERT_EQ(0, netdev_set_attr("ours", "gro_flush_timeout", "50000000"));
-	for (n = 0; n < SEGMENTS; n++)
-		ASSERT_EQ(0, write_segment(&self->port, n, self->data));
-	n = receive_segments(&self->port, self->data);
-	EXPECT_LT(0, n);
-	EXPECT_GE(SEGMENTS / 4, n);
+	EXPECT_MERGED();
 }
 
 TEST_F(gro, without_wait)
