@@ -173,29 +173,10 @@ static ino_t inode_of(int fd)
 	return fstat(fd, &st) ? 0 : st.st_ino;
 }
 
-static int this_ns(void)
-{
-	return open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-}
-
-/* A namespace beside the caller's. */
-static int other_ns(void)
-{
-	int ours = this_ns(), other;
-
-	if (unshare(CLONE_NEWNET))
-		return -errno;
-	other = this_ns();
-	if (setns(ours, CLONE_NEWNET))
-		return -errno;
-	close(ours);
-	return other;
-}
-
 TEST_F(devctl, namespaces)
 {
 	static const unsigned long cmds[] = { TUNGETDEVNETNS, SIOCGSKNS };
-	ino_t ours = inode_of(this_ns());
+	ino_t ours = inode_of(ns_this());
 	size_t i;
 	int ns;
 
@@ -213,8 +194,8 @@ TEST_F(devctl, namespaces)
 /* The device's goes with the device, the file's is where it was opened. */
 TEST_F(devctl, namespaces_differ)
 {
-	ino_t ours = inode_of(this_ns());
-	int other = other_ns(), ns;
+	ino_t ours = inode_of(ns_this());
+	int other = ns_beside(), ns;
 
 	ASSERT_LE(0, other);
 	ASSERT_NE(ours, inode_of(other));
@@ -263,7 +244,7 @@ TEST_F(devctl, unattached)
 	EXPECT_EQ(-EFAULT, tun_ioctl_ptr(fd, SIOCSIFHWADDR, BAD_POINTER));
 	EXPECT_EQ(-EBADFD, tun_ioctl(fd, TUNGETDEVNETNS, 0));
 	ns = tun_ioctl(fd, SIOCGSKNS, 0);
-	EXPECT_EQ(inode_of(this_ns()), inode_of(ns));
+	EXPECT_EQ(inode_of(ns_this()), inode_of(ns));
 	close(ns);
 }
 
@@ -310,10 +291,10 @@ TEST_F(devctl, compat)
 	EXPECT_EQ(-EFAULT, tun_ioctl_compat(self->fd, SIOCGIFHWADDR,
 					    addr + 16));
 	ns = tun_ioctl_compat(self->fd, TUNGETDEVNETNS, 0);
-	EXPECT_EQ(inode_of(this_ns()), inode_of(ns));
+	EXPECT_EQ(inode_of(ns_this()), inode_of(ns));
 	close(ns);
 	ns = tun_ioctl_compat(self->fd, SIOCGSKNS, 0);
-	EXPECT_EQ(inode_of(this_ns()), inode_of(ns));
+	EXPECT_EQ(inode_of(ns_this()), inode_of(ns));
 	close(ns);
 	EXPECT_EQ(0, tun_ioctl_compat(self->fd, TUNSETNOCSUM, 1));
 	EXPECT_EQ(0, tun_ioctl_compat(self->fd, TUNSETDEBUG, 0));

@@ -8,7 +8,6 @@
  * may take, in seconds (20).
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <net/if.h>
 #include <sched.h>
@@ -47,26 +46,12 @@ static uint64_t env_number(const char *name, uint64_t otherwise)
 	return text && *text ? strtoull(text, NULL, 0) : otherwise;
 }
 
-static void *make_space(void *arg)
-{
-	int *space = arg;
-
-	*space = unshare(CLONE_NEWNET) ? -errno :
-		 open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-	return NULL;
-}
-
 static int make_spaces(void)
 {
-	pthread_t thread;
-
-	fuzz->space[0] = open("/proc/thread-self/ns/net",
-			      O_RDONLY | O_CLOEXEC);
+	fuzz->space[0] = ns_this();
 	if (fuzz->space[0] < 0)
-		return -errno;
-	if (pthread_create(&thread, NULL, make_space, &fuzz->space[1]))
-		return -EAGAIN;
-	pthread_join(thread, NULL);
+		return fuzz->space[0];
+	fuzz->space[1] = ns_beside();
 	return fuzz->space[1] < 0 ? fuzz->space[1] : 0;
 }
 

@@ -36,18 +36,13 @@ FIXTURE_VARIANT_ADD(netns, tap_multi)
 	.flags = TAP_NOPI | IFF_MULTI_QUEUE,
 };
 
-static int ns_open(void)
-{
-	return open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-}
-
 FIXTURE_SETUP(netns)
 {
 	ASSERT_EQ(0, ns_enter());
-	self->away = ns_open();
+	self->away = ns_this();
 	ASSERT_LE(0, self->away);
 	ASSERT_EQ(0, unshare(CLONE_NEWNET));
-	self->home = ns_open();
+	self->home = ns_this();
 	ASSERT_LE(0, self->home);
 	self->fd = tun_open(O_NONBLOCK);
 	ASSERT_LE(0, self->fd);
@@ -156,7 +151,7 @@ TEST_F(netns, deleted_under_file)
 	ASSERT_EQ(0, setns(self->away, CLONE_NEWNET));
 	ASSERT_EQ(0, unshare(CLONE_NEWNET));
 	close(self->away);
-	self->away = ns_open();
+	self->away = ns_this();
 	ASSERT_EQ(0, setns(self->home, CLONE_NEWNET));
 	index = tun_index(self->fd);
 	ASSERT_EQ(0, link_set_ns(index, self->away));

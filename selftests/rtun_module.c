@@ -180,38 +180,31 @@ TEST_F(module, max_queues)
 	EXPECT_EQ(0, kmod_unload());
 }
 
-/* The room of a new device; one that there is keeps its own. */
-TEST_F(module, tx_queue_len)
+/* The room of a new device's queues. */
+static int64_t new_length(int flags)
 {
 	struct link_info info;
-	int tun, tap;
+	int fd = tun_create("new", flags), err;
 
+	if (fd < 0)
+		return fd;
+	err = link_get(link_index("new"), &info);
+	close(fd);
+	return err ? err : info.txqlen;
+}
+
+TEST_F(module, tx_queue_len)
+{
 	close(self->fd);
 	self->fd = -1;
 	ASSERT_EQ(0, kmod_unload());
 	ASSERT_EQ(0, kmod_load_with("tx_queue_len=77"));
-	tun = tun_create("tun", IFF_TUN);
-	tap = tun_create("tap", IFF_TAP);
-	ASSERT_LE(0, tun);
-	ASSERT_LE(0, tap);
-	ASSERT_EQ(0, link_get(link_index("tun"), &info));
-	EXPECT_EQ(77, info.txqlen);
-	ASSERT_EQ(0, link_get(link_index("tap"), &info));
-	EXPECT_EQ(77, info.txqlen);
-	close(tun);
-	close(tap);
+	EXPECT_EQ(77, new_length(IFF_TUN));
+	EXPECT_EQ(77, new_length(IFF_TAP));
 	EXPECT_EQ(0, kmod_unload());
 	ASSERT_EQ(0, kmod_load_with("tx_queue_len=0"));
-	tun = tun_create("tun", IFF_TUN);
-	tap = tun_create("tap", IFF_TAP);
-	ASSERT_LE(0, tun);
-	ASSERT_LE(0, tap);
-	ASSERT_EQ(0, link_get(link_index("tun"), &info));
-	EXPECT_EQ(500, info.txqlen);
-	ASSERT_EQ(0, link_get(link_index("tap"), &info));
-	EXPECT_EQ(1000, info.txqlen);
-	close(tun);
-	close(tap);
+	EXPECT_EQ(500, new_length(IFF_TUN));
+	EXPECT_EQ(1000, new_length(IFF_TAP));
 	EXPECT_EQ(0, kmod_unload());
 }
 

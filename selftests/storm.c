@@ -485,26 +485,12 @@ static void ignore(int sig)
 {
 }
 
-static void *make_space(void *arg)
-{
-	int *space = arg;
-
-	*space = unshare(CLONE_NEWNET) ? -errno :
-		 open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-	return NULL;
-}
-
 static int spaces_init(struct storm *storm)
 {
-	pthread_t thread;
-
-	storm->space[0] = open("/proc/thread-self/ns/net",
-			       O_RDONLY | O_CLOEXEC);
+	storm->space[0] = ns_this();
 	if (storm->space[0] < 0)
-		return -errno;
-	if (pthread_create(&thread, NULL, make_space, &storm->space[1]))
-		return -EAGAIN;
-	pthread_join(thread, NULL);
+		return storm->space[0];
+	storm->space[1] = ns_beside();
 	return storm->space[1] < 0 ? storm->space[1] : 0;
 }
 

@@ -314,6 +314,28 @@ int netdev_set_attr(const char *dev, const char *attr, const char *value)
 	return write_file(path, value);
 }
 
+int ns_this(void)
+{
+	int fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int ns_beside(void)
+{
+	int ours = ns_this(), fd;
+
+	if (ours < 0)
+		return ours;
+	fd = unshare(CLONE_NEWNET) ? -errno : ns_this();
+	if (fd >= 0 && setns(ours, CLONE_NEWNET)) {
+		close(fd);
+		fd = -errno;
+	}
+	close(ours);
+	return fd;
+}
+
 int ns_new(void)
 {
 	if (unshare(CLONE_NEWNET | CLONE_NEWNS))

@@ -72,6 +72,9 @@ void tun_close_all(int *fds, int n);
 /* Where the kernel's debugfs is, if it has one. */
 #define DEBUGFS		"/sys/kernel/debug"
 
+/* The caller's network namespace, and one that is new and not entered. */
+int ns_this(void);
+int ns_beside(void);
 /* Network namespaces, each with a sysfs of its own and no IPv6 chatter. */
 int ns_new(void);
 int ns_enter(void);

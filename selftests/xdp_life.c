@@ -85,17 +85,24 @@ TEST_F(life, not_on_tun)
 	close(fd);
 }
 
+/* Gives the device a program that has run: its number. */
+static int give_used(struct xdp_dev *dev)
+{
+	int prog = bpf_load_constant(BPF_PROG_TYPE_XDP, XDP_TX);
+	int id = bpf_id(prog), err = bpf_give_xdp(dev->index, prog), i;
+
+	for (i = 0; !err && i < 10; i++)
+		err = xdp_send(dev, LEN, i);
+	return err ? err : id;
+}
+
 /* The program is the device's: it goes with it. */
 TEST_F(life, close_with_program)
 {
 	struct xdp_dev *dev = &self->dev;
-	int prog = bpf_load_constant(BPF_PROG_TYPE_XDP, XDP_TX);
-	int id = bpf_id(prog), i;
+	int id = give_used(dev);
 
 	ASSERT_LT(0, id);
-	ASSERT_EQ(0, bpf_give_xdp(dev->index, prog));
-	for (i = 0; i < 10; i++)
-		ASSERT_EQ(0, xdp_send(dev, LEN, i));
 	xdp_close(dev);
 	ASSERT_EQ(0, link_wait_gone(dev->index));
 	EXPECT_EQ(0, bpf_wait_freed(id));
@@ -104,13 +111,9 @@ TEST_F(life, close_with_program)
 TEST_F(life, delete_with_program)
 {
 	struct xdp_dev *dev = &self->dev;
-	int prog = bpf_load_constant(BPF_PROG_TYPE_XDP, XDP_TX);
-	int id = bpf_id(prog), i;
+	int id = give_used(dev);
 
 	ASSERT_LT(0, id);
-	ASSERT_EQ(0, bpf_give_xdp(dev->index, prog));
-	for (i = 0; i < 10; i++)
-		ASSERT_EQ(0, xdp_send(dev, LEN, i));
 	ASSERT_EQ(0, link_delete(dev->index));
 	EXPECT_EQ(0, bpf_wait_freed(id));
 	EXPECT_EQ(-EBADFD, xdp_send(dev, LEN, 1));
