@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The ioctls that a queue has in common with sockets, and TUNGETDEVNETNS. */
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -220,28 +218,23 @@ static ino_t ns_of(int fd)
 
 static ino_t ns_own(void)
 {
-	return ns_of(open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
+	return ns_of(ns_this());
 }
 
 /* The file's namespace stays, the device's moves with it. */
 TEST_F(sockios, namespaces)
 {
 	ino_t here = ns_own(), there;
-	int fd, child;
+	int child;
 
 	EXPECT_EQ(here, ns_of(tun_ioctl(self->fd, SIOCGSKNS, 0)));
 	EXPECT_EQ(here, ns_of(tun_ioctl(self->fd, TUNGETDEVNETNS, 0)));
-	fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	ASSERT_LE(0, fd);
-	ASSERT_EQ(0, unshare(CLONE_NEWNET));
-	there = ns_own();
-	child = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	ASSERT_EQ(0, setns(fd, CLONE_NEWNET));
+	child = ns_beside();
+	ASSERT_LE(0, child);
 	ASSERT_EQ(0, link_set_ns(self->index, child));
 	EXPECT_EQ(here, ns_of(tun_ioctl(self->fd, SIOCGSKNS, 0)));
-	EXPECT_EQ(there, ns_of(tun_ioctl(self->fd, TUNGETDEVNETNS, 0)));
-	close(fd);
-	close(child);
+	there = ns_of(tun_ioctl(self->fd, TUNGETDEVNETNS, 0));
+	EXPECT_EQ(ns_of(child), there);
 }
 
 static int drop_net_admin(void)
