@@ -8,7 +8,7 @@
  * runs that call meanwhile: "Oops: int3", where no such instruction is. With any
  * driver, a test that changes programs under traffic ends so once in 30 runs.
  *
- * It ends when there is none, and leaves a process behind, in whose network
+ * It ends when no room is left, and leaves a process behind, in whose network
  * namespace they are.
  */
 #include <errno.h>

@@ -93,7 +93,7 @@ static int give_used(struct xdp_dev *dev)
 
 	for (i = 0; !err && i < 10; i++)
 		err = xdp_send(dev, LEN, i);
-	return err ? err : id;
+	return err > 0 ? -EIO : err ?: id;
 }
 
 /* The program is the device's: it goes with it. */
