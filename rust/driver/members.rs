@@ -82,14 +82,20 @@ impl Members {
     }
 
     /// The one of which `n` others are lower.
-    pub(crate) fn nth(self, mut n: u32) -> Option<u8> {
-        for (first, mut word) in (0..).step_by(WORD as usize).zip(self.0) {
+    pub(crate) const fn nth(self, mut n: u32) -> Option<u8> {
+        let mut place = 0;
+        while place < self.0.len() {
+            let mut word = self.0[place];
             let count = word.count_ones();
             if n < count {
-                (0..n).for_each(|_| word &= word - 1);
-                return Some(first + word.trailing_zeros() as u8);
+                while n > 0 {
+                    word &= word - 1;
+                    n -= 1;
+                }
+                return Some((place as u32 * WORD + word.trailing_zeros()) as u8);
             }
             n -= count;
+            place += 1;
         }
         None
     }
@@ -99,6 +105,14 @@ impl Members {
         core::iter::from_fn(move || self.pop())
     }
 }
+
+// There may be fewer by now than who asks has counted: then there is no such one, and no overflow.
+const _: () = {
+    let all = Members([u64::MAX; MAX_QUEUES / WORD as usize]);
+    assert!(Members::none().nth(0).is_none());
+    assert!(matches!(all.nth(MAX_QUEUES as u32 - 1), Some(u8::MAX)));
+    assert!(all.nth(MAX_QUEUES as u32).is_none());
+};
 
 /// A set that anybody may look at while it changes.
 pub(crate) struct SharedMembers([Atomic<u64>; MAX_QUEUES / WORD as usize]);
