@@ -766,4 +766,67 @@ TEST_F(program, steering_and_detach)
 	}
 }
 
+/* What the program sent to a queue stays there when another one comes back. */
+TEST_F(program, steering_and_attach)
+{
+	struct flows *flows = &self->flows;
+	int n, sent = 0;
+
+	for (n = 0; n < 16; n++)
+		ASSERT_EQ(0, flows_write(flows, 1, flow_nth(n)));
+	ASSERT_EQ(0, set_constant(flows->fd[0], TUNSETSTEERINGEBPF, 0));
+	ASSERT_EQ(0, tun_queue(flows->fd[1], IFF_DETACH_QUEUE));
+	for (n = 0; n < 16; n++)
+		ASSERT_EQ(0, flows_send(flows, flow_nth(n), sent++));
+	ASSERT_EQ(0, tun_queue(flows->fd[1], IFF_ATTACH_QUEUE));
+	for (n = 0; n < 16; n++)
+		ASSERT_EQ(0, flows_send(flows, flow_nth(n), sent++));
+	EXPECT_EQ(sent, flows_collect(flows, sent));
+	EXPECT_EQ(sent, flows->got[0]);
+	EXPECT_TRUE(flows->in_order);
+}
+
+struct flood {
+	struct flows *flows;
+	atomic_bool stop;
+	atomic_long sent;
+};
+
+static void *flood_main(void *arg)
+{
+	struct flood *flood = arg;
+	unsigned int n;
+
+	for (n = 0; !flood->stop; n++)
+		flood->sent += !flows_send(flood->flows, flow_nth(n % 16), n);
+	return NULL;
+}
+
+/* The queue that it chooses may be gone by the time that it is looked for, also the last. */
+TEST_F_TIMEOUT(program, steering_while_queues_leave, 120)
+{
+	struct flows *flows = &self->flows;
+	struct flood flood = { .flows = flows };
+	/* The in-tree driver waits for a grace period each time. */
+	int n, q, rounds = tun_is_rtun() ? 600 : 20;
+	pthread_t thread;
+
+	ASSERT_EQ(0, set_constant(flows->fd[0], TUNSETSTEERINGEBPF, 0xffff));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, flood_main, &flood));
+	for (n = 0; n < rounds; n++) {
+		long sent = flood.sent;
+
+		for (q = 0; q < FLOW_QUEUES; q++)
+			EXPECT_EQ(0, tun_queue(flows->fd[q],
+					       n & 1 ? IFF_ATTACH_QUEUE :
+						       IFF_DETACH_QUEUE));
+		if (n & 1)
+			EXPECT_TRUE(wait_until(flood.sent > sent + 10));
+	}
+	flood.stop = true;
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	flows_collect(flows, 0);
+	EXPECT_EQ(FLOW_QUEUES - 1, flows_send_to(flows, flow_nth(0)));
+}
+
 TEST_HARNESS_MAIN

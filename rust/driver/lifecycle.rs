@@ -187,7 +187,7 @@ fn take_over(
         let Some(to) = from.lock_other_producer(joining.ring(), rtnl) else {
             continue;
         };
-        let leaves = |hash| steering.recipient(hash, plan) == joining.member();
+        let leaves = |packet: &_| dev.next_recipient(packet, steering, plan) == joining.member();
         share_waiting(&from, &to, dev, joining.member(), leaves);
         // Under both locks: what comes next of these flows comes after what was moved.
         steering.hand_over(plan, donor);
@@ -308,7 +308,7 @@ fn deactivate(queue: &Queue, dev: &NetDevice<Device>, rtnl: &mut Rtnl) {
     match dev.steering() {
         Some(steering) if dev.active() > 1 => {
             let plan = steering.plan_without(member, others);
-            let recipient_of = |hash| steering.recipient(hash, &plan);
+            let recipient_of = |packet: &_| dev.next_recipient(packet, steering, &plan);
             move_waiting(&locked, dev, recipient_of, rtnl);
             steering.apply_all(&plan);
         }
@@ -358,7 +358,7 @@ fn end_napi(bound: &Bound, rtnl: &Rtnl) {
 fn move_waiting(
     locked: &Locked<'_, Packet>,
     dev: &NetDevice<Device>,
-    recipient_of: impl Fn(u32) -> u8,
+    recipient_of: impl Fn(&Packet) -> u8,
     rtnl: &Rtnl,
 ) {
     while let Some(mut packet) = locked.consume() {
@@ -366,7 +366,7 @@ fn move_waiting(
             packet.drop_with(TxDrop::DevReady.reason());
             continue;
         }
-        let member = recipient_of(packet.hash_symmetric());
+        let member = recipient_of(&packet);
         let Some(heir) = dev.member(member, rtnl) else {
             lose(packet, dev, member, TxDrop::DevReady);
             continue;
@@ -378,20 +378,20 @@ fn move_waiting(
     }
 }
 
-/// Moves those packets that wait in a queue whose flow `leaves`; the others stay in their order.
+/// Moves those packets that wait in a queue and leave it; the others stay in their order.
 fn share_waiting(
     from: &Locked<'_, Packet>,
     to: &Producing<'_, Packet>,
     dev: &NetDevice<Device>,
     joining: u8,
-    leaves: impl Fn(u32) -> bool,
+    leaves: impl Fn(&Packet) -> bool,
 ) {
     from.retain(|mut packet| {
         if !packet.is_from(dev) {
             packet.drop_with(TxDrop::DevReady.reason());
             return None;
         }
-        if !leaves(packet.hash_symmetric()) {
+        if !leaves(&packet) {
             return Some(packet);
         }
         put(to, packet, dev, joining);

@@ -146,13 +146,16 @@ impl Steering {
         self.joining.state().is_some_and(|(who, _)| who == member)
     }
 
-    /// The member that gets the packets of flow `hash` when `plan` is in use.
-    pub(crate) fn recipient(&self, hash: u32, plan: &Plan) -> u8 {
+    /// The member that gets the packets of flow `hash` when `plan` is in use, with the lane that was
+    /// `chosen` for them or else the flow's.
+    pub(crate) fn recipient(&self, chosen: Option<u8>, hash: u32, plan: &Plan) -> u8 {
         let bucket = bucket(hash);
-        let lane = self.learned(hash).unwrap_or_else(|| match &plan.lanes {
+        let dealt = || match &plan.lanes {
             Some(lanes) => lanes[bucket],
             None => self.lanes.get(bucket),
-        });
+        };
+        let known = chosen.or_else(|| self.learned(hash));
+        let lane = known.unwrap_or_else(dealt);
         if plan.active.contains(lane) {
             lane
         } else {

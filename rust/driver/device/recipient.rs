@@ -7,8 +7,10 @@ use crate::driver::flow::Learned;
 use crate::driver::flow::Mover;
 use crate::driver::queue::State;
 use crate::driver::queue::UnheldQueue;
+use crate::driver::steering::Plan;
 use crate::driver::steering::Steering;
 use crate::net::bottom_half::Disabled;
+use crate::net::if_tun::Packet;
 use crate::net::skbuff::SkBuffRef;
 use kernel::sync::rcu;
 
@@ -58,6 +60,23 @@ impl Device {
         steering.heir(lane, hash) == member
             && !self.is_attended(lane, rcu)
             && (self.is_settled(steering) || u16::from(steering.lane(hash)) == lane)
+    }
+
+    /// The member that gets a packet that waits, when `plan` is in use. A steering program has chosen
+    /// the lane of what the stack sent, whatever the flow's hash says.
+    pub(in crate::driver) fn next_recipient(
+        &self,
+        packet: &Packet,
+        steering: &Steering,
+        plan: &Plan,
+    ) -> u8 {
+        let chosen = match packet {
+            Packet::Skb(skb) if self.steering_program.is_set() => {
+                u8::try_from(skb.queue_mapping()).ok()
+            }
+            _ => None,
+        };
+        steering.recipient(chosen, packet.hash_symmetric(), plan)
     }
 
     /// Whether the tables say what a flow's lane is, and may have changed just now.
