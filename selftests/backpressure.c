@@ -451,6 +451,21 @@ TEST_F(queues, filled_by_another)
 		  flows_collect(flows, RING / 2 + SENT - 1));
 }
 
+/* What waits for a queue that comes back may fill its ring: the rest waits on. */
+TEST_F(queues, filled_by_attach)
+{
+	struct flows *flows = &self->flows;
+	int64_t dropped;
+
+	ASSERT_EQ(0, tun_queue(flows->fd[1], IFF_DETACH_QUEUE));
+	dropped = flows_dropped(flows);
+	ASSERT_EQ(0, send_flow(flows, self->flow[1], 3 * RING));
+	ASSERT_EQ(0, tun_queue(flows->fd[1], IFF_ATTACH_QUEUE));
+	EXPECT_EQ(3 * RING, flows_collect(flows, 3 * RING));
+	EXPECT_TRUE(flows->in_order);
+	EXPECT_EQ(dropped, flows_dropped(flows));
+}
+
 /* All queues are stopped, and all go. */
 TEST_F(queues, detach_all_stopped)
 {

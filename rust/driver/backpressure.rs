@@ -154,7 +154,7 @@ impl Backpressure {
 /// stopped then. Asked before anything is done to the packet: afterwards it is too late to give it
 /// back.
 ///
-/// A queue's own lane is stopped already by the packet that filled the ring.
+/// The lane of an active queue is stopped already by the packet that filled the ring.
 #[inline]
 pub(super) fn must_wait(
     dev: &NetDevice<Device>,
@@ -173,12 +173,10 @@ fn heir_must_wait(dev: &NetDevice<Device>, lane: u16, skb: &SkBuff, rcu: &rcu::G
         return false;
     }
     let hash = || skb.hash_symmetric();
+    // Its own queue, if that is coming: what is moved there may have filled it.
     let Some(queue) = dev.recipient(lane, hash, rcu) else {
         return false;
     };
-    if u16::from(queue.member()) == lane {
-        return false;
-    }
     // Under the lock: who takes the lane away from the heir wakes it after that.
     let ring = queue.ring().lock_producer();
     dev.is_recipient(queue, lane, hash, rcu) && hold_if_full(dev, lane, queue, &ring)
@@ -389,6 +387,18 @@ pub(super) fn after_share(dev: &NetDevice<Device>, queue: &UnheldQueue) {
     }
 }
 
+/// Wakes the lane of a queue that has come, which an heir may hold back, unless what came with it
+/// has filled the queue: the next packet would be lost.
+pub(super) fn after_join(dev: &NetDevice<Device>, queue: &UnheldQueue) {
+    let own = u16::from(queue.member());
+    let _bh = Disabled::new();
+    let rcu = rcu::Guard::new();
+    let ring = queue.ring().lock_producer();
+    if !(applies(dev, own, &rcu) && hold_if_full(dev, own, queue, &ring)) {
+        wake(dev, own);
+    }
+}
+
 /// Wakes every lane that a queue may hold back.
 pub(super) fn let_go(dev: &NetDevice<Device>, queue: &UnheldQueue) {
     let held = &queue.backpressure;
@@ -419,7 +429,7 @@ fn wake_others(dev: &NetDevice<Device>, queue: &UnheldQueue) {
 }
 
 /// Lets the packets of a lane come.
-pub(super) fn wake(dev: &NetDevice<Device>, lane: u16) {
+fn wake(dev: &NetDevice<Device>, lane: u16) {
     if dev.wake_queue(lane) {
         dev.stats.events(lane).count_wake();
     }

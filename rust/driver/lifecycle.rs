@@ -160,9 +160,8 @@ fn activate(queue: &Queue, dev: &NetDevice<Device>, rtnl: &mut Rtnl) {
     dev.set_active(queue.member(), true, rtnl);
     drop(ring);
     drop(bh);
-    // A lane without a queue of its own may have been held back by an heir.
     if dev.is_running() {
-        backpressure::wake(dev, u16::from(queue.member()));
+        backpressure::after_join(dev, queue);
     }
     queue.data_ready();
     entered.wait();
