@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What security modules are asked, and when; and that a no of theirs is heard. */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
 #include "bpf.h"
 #include "rtnl.h"
+#include "rtun.h"
 #include "tracefs.h"
 #include "tun_test.h"
 #include "harness.h"
 
-#define HOOK "security_tun_dev_"
+#define HOOK	"security_"
+#define OF_TUN	"tun_dev_"
 
 FIXTURE(lsm)
 {
@@ -29,7 +32,10 @@ FIXTURE_SETUP(lsm)
 	if (err)
 		SKIP(return, "no tracefs: %s", strerror(-err));
 	self->traced = true;
-	err = tracefs_write(&self->trace, "set_ftrace_filter", HOOK "*");
+	err = tracefs_write(&self->trace, "set_ftrace_filter", HOOK OF_TUN "*");
+	if (!err)
+		err = tracefs_write(&self->trace, "set_ftrace_filter",
+				    HOOK "sk_clone");
 	if (err == -EINVAL || err == -ENOENT)
 		SKIP(return, "no function tracer, or no security modules");
 	ASSERT_EQ(0, err);
@@ -60,6 +66,8 @@ static const char *hooks(const struct tracefs *trace)
 	names[0] = '\0';
 	while ((at = strstr(at, ": " HOOK))) {
 		at += strlen(": " HOOK);
+		if (!strncmp(at, OF_TUN, strlen(OF_TUN)))
+			at += strlen(OF_TUN);
 		len += snprintf(names + len, sizeof(names) - len, "%s%.*s",
 				len ? " " : "", (int)strcspn(at, "\n "), at);
 		if (len >= sizeof(names))
@@ -110,6 +118,29 @@ TEST_F(lsm, queues)
 	EXPECT_STREQ("free_security", hooks(&self->trace));
 	close(fd);
 	EXPECT_STREQ("", hooks(&self->trace));
+}
+
+/* A socket that leads to a queue has the queue's label, also when that is new. */
+TEST_F(lsm, opened_socket)
+{
+	int fd, sock, second;
+
+	if (!tun_is_rtun())
+		SKIP(return, "the in-tree driver has no such sockets");
+	fd = tun_open(0);
+	ASSERT_LE(0, fd);
+	sock = tun_ioctl(fd, RTUN_SOCKET, O_CLOEXEC);
+	ASSERT_LE(0, sock);
+	EXPECT_STREQ("sk_clone", hooks(&self->trace));
+	ASSERT_EQ(0, tun_set_iff(fd, "ours", IFF_TUN));
+	EXPECT_STREQ("create alloc_security attach sk_clone",
+		     hooks(&self->trace));
+	second = tun_ioctl(sock, RTUN_SOCKET, O_CLOEXEC);
+	ASSERT_LE(0, second);
+	EXPECT_STREQ("sk_clone", hooks(&self->trace));
+	close(second);
+	close(sock);
+	close(fd);
 }
 
 /* What was made for a device that came to nothing is given back. */

@@ -191,6 +191,7 @@ struct sk_buff *rtun_sock_hold_skb(struct sock *sk, struct sk_buff *skb, u32 mos
 bool rtun_sock_holds_none(const struct sock *sk);
 void rtun_sock_wake(struct socket *sock, u32 events);
 void rtun_sock_add_end(struct sock *sk, struct hlist_head *ends, struct sock *end);
+void rtun_sock_label_ends(struct sock *sk, struct hlist_head *ends);
 void rtun_sock_remove_end(struct sock *sk, struct sock *end);
 void rtun_sock_signal_ends(struct hlist_head *ends, int band);
 int rtun_sock_set_zerocopy(struct sock *sk, int on);

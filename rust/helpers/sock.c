@@ -2,6 +2,7 @@
 
 #include <linux/errqueue.h>
 #include <linux/sched.h>
+#include <linux/security.h>
 #include <linux/skbuff.h>
 #include <net/busy_poll.h>
 #include <net/sock.h>
@@ -89,11 +90,26 @@ void rtun_sock_wake(struct socket *sock, u32 events)
 		wake_up_interruptible_poll(&sock->wq.wait, (__force __poll_t)events);
 }
 
-/* The list is changed with the socket locked that it is of. */
+/* The list is changed, and what is on it labelled, with the socket locked that it is of. */
 void rtun_sock_add_end(struct sock *sk, struct hlist_head *ends, struct sock *end)
 {
 	lock_sock(sk);
 	sk_add_node_rcu(end, ends);
+	rcu_read_lock();
+	security_sk_clone(sk, end);
+	rcu_read_unlock();
+	release_sock(sk);
+}
+
+void rtun_sock_label_ends(struct sock *sk, struct hlist_head *ends)
+{
+	struct sock *end;
+
+	lock_sock(sk);
+	rcu_read_lock();
+	sk_for_each_rcu(end, ends)
+		security_sk_clone(sk, end);
+	rcu_read_unlock();
 	release_sock(sk);
 }
 

@@ -68,14 +68,16 @@ impl TunSecurity {
         to_result(unsafe { bindings::rtun_security_tun_dev_attach_queue(self.0) })
     }
 
-    /// Gives a queue's socket the device's label.
+    /// Gives a queue's socket the device's label, and the sockets that lead to it. May sleep.
     ///
     /// # Errors
     ///
     /// What a security module says.
     pub(crate) fn attach<T: Send + Sync>(&self, sock: &RingSock<T>) -> Result {
         // SAFETY: By the type invariant; the socket is valid.
-        to_result(unsafe { bindings::rtun_security_tun_dev_attach(sock.as_sock(), self.0) })
+        to_result(unsafe { bindings::rtun_security_tun_dev_attach(sock.as_sock(), self.0) })?;
+        sock.label_ends();
+        Ok(())
     }
 }
 

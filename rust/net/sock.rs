@@ -252,7 +252,8 @@ impl<T: Send + Sync + 'static> RingSock<T> {
         &self.fasync
     }
 
-    /// Adds a socket that leads here, for its SIGIO subscribers. May sleep.
+    /// Adds a socket that leads here, for its SIGIO subscribers, and gives it the label that
+    /// security modules have for this one. May sleep.
     ///
     /// # Safety
     ///
@@ -261,6 +262,12 @@ impl<T: Send + Sync + 'static> RingSock<T> {
     pub(super) unsafe fn add_end(&self, end: *mut bindings::sock) {
         // SAFETY: By the safety requirements; the list is the socket's.
         unsafe { bindings::rtun_sock_add_end(self.sk.get(), self.ends.get(), end) };
+    }
+
+    /// Gives the sockets that lead here the label that this one has by now. May sleep.
+    pub(super) fn label_ends(&self) {
+        // SAFETY: The list is the socket's.
+        unsafe { bindings::rtun_sock_label_ends(self.sk.get(), self.ends.get()) };
     }
 
     /// Removes a socket. May sleep.
@@ -336,7 +343,7 @@ impl<T: Send + Sync + 'static> RingSock<T> {
 
     /// Whether half of the buffer is free.
     #[inline]
-    fn half_free(&self) -> bool {
+    pub(crate) fn half_free(&self) -> bool {
         self.is_below(self.sndbuf() >> 1)
     }
 
