@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -180,6 +181,23 @@ TEST_F(coalesce, send_buffer)
 		ASSERT_EQ(LEN, send_nth(port, self->sock, n, MSG_MORE));
 	ASSERT_EQ(LEN, send_nth(port, self->sock, n, 0));
 	EXPECT_EQ(0, all_came(port, 0, 21));
+}
+
+/* Nor from being told of it: who asks before each one is not left waiting. */
+TEST_F(coalesce, poll)
+{
+	struct port *port = &self->port;
+	int sndbuf = 16 << 10, n;
+
+	ASSERT_EQ(0, port_rx_frames(port, 64));
+	ASSERT_EQ(0, tun_ioctl_ptr(port->fd[0], TUNSETSNDBUF, &sndbuf));
+	for (n = 0; n < 60; n++) {
+		ASSERT_EQ(POLLOUT, wait_events(self->sock, POLLOUT, WAIT_MS))
+			TH_LOG("packet %d", n);
+		ASSERT_EQ(LEN, send_nth(port, self->sock, n, MSG_MORE));
+	}
+	ASSERT_EQ(LEN, send_nth(port, self->sock, n, 0));
+	EXPECT_EQ(0, all_came(port, 0, 61));
 }
 
 TEST_F(coalesce, detached)

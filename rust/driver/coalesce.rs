@@ -4,7 +4,8 @@
 //!
 //! Ethtool's rx-frames is how many of them a queue holds back; the next one takes all of them
 //! along. So does one that nothing follows, whoever writes it and however, one that is refused, and
-//! a full send buffer. No packet is held back that uses its sender's memory, which somebody may wait
+//! one that leaves less than half of the send buffer: those that wait never take the room that who
+//! polls is told of. No packet is held back that uses its sender's memory, which somebody may wait
 //! for. Only an active queue holds packets, and only who is inside adds to them: a detach hands them
 //! up when nobody is, and a deletion drops them.
 
@@ -43,7 +44,7 @@ pub(super) fn send(
 #[cold]
 pub(super) fn receive(skb: SkBuff, queue: &Queue, user: &User<'_>, more: bool, bh: &Disabled) {
     let most = match user.state() {
-        State::Active if more => user.dev.settings.rx_max_frames(),
+        State::Active if more && queue.half_free() => user.dev.settings.rx_max_frames(),
         _ => 0,
     };
     queue.hold(skb, most).receive(bh);
