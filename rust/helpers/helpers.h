@@ -161,6 +161,7 @@ void rtun_skb_set_dev(struct sk_buff *skb, struct net_device *dev);
 bool rtun_skb_vlan_tag(const struct sk_buff *skb, u16 *proto, u16 *tci);
 int rtun_pskb_trim(struct sk_buff *skb, unsigned int len);
 bool rtun_pskb_may_pull(struct sk_buff *skb, unsigned int len);
+struct sk_buff *rtun_skb_clone(struct sk_buff *skb);
 u16 rtun_skb_get_queue_mapping(const struct sk_buff *skb);
 struct sk_buff *rtun_alloc_skb(unsigned int size);
 int rtun_skb_add_frag(struct sk_buff *skb, unsigned int len);

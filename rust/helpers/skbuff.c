@@ -110,6 +110,21 @@ bool rtun_pskb_may_pull(struct sk_buff *skb, unsigned int len)
 	return pskb_may_pull(skb, len);
 }
 
+/*
+ * To describe one that is segmented writes to what clones share, for a moment: a clone
+ * of it gets that for itself.
+ */
+struct sk_buff *rtun_skb_clone(struct sk_buff *skb)
+{
+	struct sk_buff *clone = skb_clone(skb, GFP_ATOMIC);
+
+	if (clone && skb_is_gso(clone) && skb_unclone(clone, GFP_ATOMIC)) {
+		consume_skb(clone);
+		return NULL;
+	}
+	return clone;
+}
+
 u16 rtun_skb_get_queue_mapping(const struct sk_buff *skb)
 {
 	return skb_get_queue_mapping(skb);

@@ -161,7 +161,7 @@ impl SkBuff {
     /// `ENOMEM`.
     pub(crate) fn try_clone(&self) -> Result<Self> {
         // SAFETY: By the type invariant.
-        let skb = unsafe { bindings::skb_clone(self.as_raw(), bindings::RTUN_GFP_ATOMIC) };
+        let skb = unsafe { bindings::rtun_skb_clone(self.as_raw()) };
         // INVARIANT: The clone was just made.
         Ok(Self(NonNull::new(skb).ok_or(ENOMEM)?))
     }
