@@ -295,6 +295,26 @@ TEST_F(socket, life)
 	self->sock = -1;
 }
 
+/* A file for one direction does not become a way for both. */
+TEST_F(socket, file_of_one_direction)
+{
+	static const int modes[] = { O_RDONLY, O_WRONLY };
+	int i, fd, sock;
+
+	for (i = 0; i < ARRAY_SIZE(modes); i++) {
+		fd = open(tun_node(), modes[i] | O_CLOEXEC);
+		ASSERT_LE(0, fd);
+		EXPECT_EQ(-EBADF, open_socket(fd, O_CLOEXEC));
+		ASSERT_EQ(0, tun_set_iff(fd, "one", variant->flags));
+		EXPECT_EQ(-EBADF, open_socket(fd, O_CLOEXEC));
+		close(fd);
+	}
+	/* What the socket is asked for does not depend on the file's. */
+	sock = open_socket(self->sock, O_CLOEXEC);
+	EXPECT_LE(0, sock);
+	close(sock);
+}
+
 TEST_F(socket, device_goes)
 {
 	struct timeval limit = { .tv_sec = WAIT_MS / 1000 };

@@ -256,8 +256,12 @@ fn set_queue(queue: &Queue, ioctl: Ioctl) -> Result {
 ///
 /// # Errors
 ///
-/// `EINVAL` for unknown flags.
+/// `EBADF` for a file that was not opened for reading and writing, as a socket is for both, and
+/// who was handed the file may not be meant to; `EINVAL` for unknown flags.
 fn open_socket(queue: &Queue, ioctl: Ioctl) -> Result<i32> {
+    if !ioctl.read_write {
+        return Err(EBADF);
+    }
     match u32::try_from(ioctl.arg) {
         Ok(flags) if flags & !uapi::SOCKET_FLAGS == 0 => sock_file::open(queue, flags),
         _ => Err(EINVAL),

@@ -35,6 +35,8 @@ pub(crate) struct Ioctl {
     pub(crate) arg: usize,
     /// Whether a 32-bit program on a 64-bit kernel made it.
     pub(crate) compat: bool,
+    /// Whether it was made on something that can be read and written.
+    pub(crate) read_write: bool,
 }
 
 /// What the files of a device do.
@@ -198,6 +200,16 @@ impl<T: CharDevice> Fops<T> {
         0
     }
 
+    /// Whether a file was opened for both.
+    ///
+    /// # Safety
+    ///
+    /// `file` must be valid.
+    unsafe fn is_read_write(file: *const bindings::file) -> bool {
+        // SAFETY: By the safety requirements. Nobody changes these two flags of an open file.
+        unsafe { (*file).f_flags & bindings::O_ACCMODE == bindings::O_RDWR }
+    }
+
     /// Whether the call must not wait.
     ///
     /// # Safety
@@ -281,6 +293,8 @@ impl<T: CharDevice> Fops<T> {
             cmd,
             arg,
             compat: false,
+            // SAFETY: By the safety requirements.
+            read_write: unsafe { Self::is_read_write(file) },
         };
         // SAFETY: By the safety requirements.
         Self::do_ioctl(unsafe { Self::queue(file) }, ioctl)
@@ -300,6 +314,8 @@ impl<T: CharDevice> Fops<T> {
             cmd,
             arg: arg as u32 as usize,
             compat: true,
+            // SAFETY: By the safety requirements.
+            read_write: unsafe { Self::is_read_write(file) },
         };
         // SAFETY: By the safety requirements.
         Self::do_ioctl(unsafe { Self::queue(file) }, ioctl)

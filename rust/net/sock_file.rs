@@ -334,9 +334,14 @@ impl<T: SockFile> End<T> {
     ///
     /// Called by the socket layer for a socket of [`open`].
     unsafe extern "C" fn ioctl(sock: *mut bindings::socket, cmd: c_uint, arg: c_ulong) -> c_int {
-        let compat = false;
+        let ioctl = Ioctl {
+            cmd,
+            arg,
+            compat: false,
+            read_write: true,
+        };
         // SAFETY: By the safety requirements.
-        Self::do_ioctl(unsafe { Self::queue(sock) }, Ioctl { cmd, arg, compat })
+        Self::do_ioctl(unsafe { Self::queue(sock) }, ioctl)
     }
 
     /// # Safety
@@ -348,9 +353,14 @@ impl<T: SockFile> End<T> {
         cmd: c_uint,
         arg: c_ulong,
     ) -> c_int {
-        let (arg, compat) = (arg as u32 as usize, true);
+        let ioctl = Ioctl {
+            cmd,
+            arg: arg as u32 as usize,
+            compat: true,
+            read_write: true,
+        };
         // SAFETY: By the safety requirements.
-        Self::do_ioctl(unsafe { Self::queue(sock) }, Ioctl { cmd, arg, compat })
+        Self::do_ioctl(unsafe { Self::queue(sock) }, ioctl)
     }
 
     fn do_ioctl(queue: &RingSock<T>, ioctl: Ioctl) -> c_int {
