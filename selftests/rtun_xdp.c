@@ -184,4 +184,27 @@ TEST_F(frames, batch)
 	EXPECT_EQ(10, xdp_stats(dev).rx_packets);
 }
 
+/* What is refused as a whole, no program has seen: it may be written again. */
+TEST_F(frames, batch_refused)
+{
+	static struct batch batch;
+	struct xdp_dev *dev = &self->dev;
+	int i;
+
+	xdp_close(dev);
+	ASSERT_EQ(0, xdp_open(dev, "napi", TAP_NOPI | IFF_NAPI |
+					   IFF_MULTI_QUEUE));
+	ASSERT_EQ(0, batch_set(dev->fd, RTUN_BATCH_V1));
+	memset(&batch, 0, sizeof(batch));
+	for (i = 0; i < 10; i++)
+		batch_put(&batch, xdp_frame(dev), xdp_make(dev, LEN, 1));
+	ASSERT_EQ(0, bpf_give_redirect(dev->index, self->flows.index));
+	ASSERT_EQ(0, tun_queue(dev->fd, IFF_DETACH_QUEUE));
+	EXPECT_EQ(-EBUSY, batch_write(dev->fd, &batch));
+	EXPECT_EQ(0, flows_collect(&self->flows, 0));
+	ASSERT_EQ(0, tun_queue(dev->fd, IFF_ATTACH_QUEUE));
+	EXPECT_EQ(batch.len, batch_write(dev->fd, &batch));
+	EXPECT_EQ(10, flows_collect(&self->flows, 10));
+}
+
 TEST_HARNESS_MAIN

@@ -245,6 +245,10 @@ fn hand_up(
         Ok(user) => user,
         Err(e) => return (0, Err(e.into())),
     };
+    // Asked once, before a program sees any of them. Who detaches waits for who is inside.
+    if user.napi.is_some() && user.state() != State::Active {
+        return (0, Err(EBUSY.into()));
+    }
     let (mut list, mut count, mut bytes, mut size) = (SkBuffList::new(), 0, 0, 0);
     let bh = Disabled::new();
     let mut result = Ok(());
@@ -280,8 +284,7 @@ fn hand_up(
             coalesce::hand_up(queue, &bh);
             list.receive(&bh);
         }
-        Some(napi) if user.state() == State::Active => napi.receive_list(list),
-        Some(_) => return (0, Err(EBUSY.into())),
+        Some(napi) => napi.receive_list(list),
     }
     user.stats.count_rx(count, bytes, &bh);
     (size, result)
