@@ -4,7 +4,8 @@
 //!
 //! What was learned holds until the flow's packets stay in order without it ([`Mover`]): then a flow
 //! that is written on another queue moves there, one that was not written for long moves where its
-//! hash says, and one of a full set gives its place to a new one.
+//! hash says, and in a full set the one that was not written for longest, be it a moment, gives its
+//! place to a new one.
 //!
 //! The table is fixed: 512 sets of 8 entries, a set being a cache line. An entry is one word, so a
 //! lookup is a look at one line and takes no lock, and learning is one store that may be lost to a
@@ -204,13 +205,14 @@ impl FlowTable {
                 }
             }
         }
-        if let Some((cell, old, _)) = victim {
-            match Entry::from_bits(old) {
-                None => replace(cell, old, new),
-                Some(entry) => {
-                    mover.move_flow(entry.flow, None, &|| self.change(cell, old, new));
-                }
+        match victim.map(|(cell, old, age)| (cell, old, age, Entry::from_bits(old))) {
+            Some((cell, old, _, None)) => replace(cell, old, new),
+            // Those that are written all the time would drive each other out, packet by packet. And
+            // nobody has a mark of this one that still counts.
+            Some((cell, old, age, Some(entry))) if age > 0 => {
+                mover.move_flow(entry.flow, None, &|| replace(cell, old, new));
             }
+            _ => {}
         }
         false
     }
