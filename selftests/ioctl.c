@@ -411,6 +411,17 @@ TEST_F(attached, getiff)
 	EXPECT_STREQ("renamed", ifr.ifr_name);
 }
 
+/* What the interface was called before is nobody's business. */
+TEST_F(attached, getiff_short_name)
+{
+	struct ifreq ifr = {}, expected = { .ifr_name = "x" };
+
+	ASSERT_EQ(0, link_set_name(self->index, "a_longer_name_1"));
+	ASSERT_EQ(0, link_set_name(self->index, expected.ifr_name));
+	ASSERT_EQ(0, tun_ioctl_ptr(self->fd, TUNGETIFF, &ifr));
+	EXPECT_EQ(0, memcmp(expected.ifr_name, ifr.ifr_name, IFNAMSIZ));
+}
+
 TEST_F(attached, getiff_detached)
 {
 	int fd = tun_create("multi", variant->type | IFF_MULTI_QUEUE);

@@ -27,7 +27,8 @@ void rtun_dev_put(struct net_device *dev)
 
 void rtun_dev_copy_name(const struct net_device *dev, char *name)
 {
-	memcpy(name, dev->name, IFNAMSIZ);
+	/* Behind the end there may be that of the name before. */
+	strscpy_pad(name, dev->name, IFNAMSIZ);
 }
 
 struct net *rtun_dev_net(const struct net_device *dev)
