@@ -180,8 +180,9 @@ void rtun_netstats_tx_sub(struct pcpu_sw_netstats __percpu *stats, unsigned int 
 	struct pcpu_sw_netstats *here = get_cpu_ptr(stats);
 	unsigned long flags = u64_stats_update_begin_irqsave(&here->syncp);
 
-	u64_stats_add(&here->tx_packets, -1);
-	u64_stats_add(&here->tx_bytes, -(long)len);
+	/* What is added is a long, of 32 bits on some. */
+	u64_stats_set(&here->tx_packets, u64_stats_read(&here->tx_packets) - 1);
+	u64_stats_set(&here->tx_bytes, u64_stats_read(&here->tx_bytes) - len);
 	u64_stats_update_end_irqrestore(&here->syncp, flags);
 	put_cpu_ptr(stats);
 }
