@@ -45,7 +45,7 @@ pub(in crate::driver) fn set_iff(
         if !cred::capable_net_admin() {
             return Err(Refusal::NotFragsAdmin);
         }
-        if !iff.napi() || iff.accepts(Mode::Tun) {
+        if !iff.napi() || iff.mode() != Some(Mode::Tap) {
             return Err(Refusal::FragsAlone);
         }
     }
