@@ -2,7 +2,7 @@
 #
 # The user's targets. kbuild itself reads Kbuild.
 #
-#	KERNEL=7.2.12+deb13-amd64  another kernel of the Debian archive
+#	KERNEL=7.X.Y+deb13-amd64   another kernel of the Debian archive
 #	FLAVOUR=rt                 another flavour of the default one
 #	KDIR=/path                 a prepared kernel tree, with the tools of this system
 #	MODULE=tun                 (un)install the module that takes the in-tree driver's place
@@ -13,12 +13,16 @@
 #	MODE=wall ROUNDS=5         what to measure by, and how often
 #	CASE=write-64              the case to profile
 #	FUZZ_TIME=60 FUZZ_SEED=1   how long to fuzz, in seconds, and which run to repeat
+#	RTUN_PARAMS=max_queues=8   parameters with which the guest loads the module
+#	MIRROR=http://...          the Debian archive to make the root from
 
 # What is installed is for the running kernel, unless somebody said which.
 install uninstall: export RELEASE := $(KERNEL)
 
+# Prepare notes which kernel it takes if the archive has the first one no more.
+first   := $(file < selftests/vm/kernel)
 FLAVOUR ?=
-KERNEL  ?= $(file < selftests/vm/kernel)$(addprefix -,$(FLAVOUR))-amd64
+KERNEL  ?= $(or $(file < build/instead-of-$(first)),$(first))$(addprefix -,$(FLAVOUR))-amd64
 KDIR    ?=
 TESTS   ?=
 BENCH   ?=
@@ -26,9 +30,11 @@ MODE    ?= icount
 ROUNDS  ?= 5
 CASE    ?= write-64
 export FLAVOUR KERNEL KDIR TESTS BENCH MODE ROUNDS CASE
+# Not empty if nobody said which kernel.
+export ANY_KERNEL := $(filter file,$(origin KERNEL))
 
 vm      := selftests/vm
-tests   := build/selftests-$(KERNEL)
+tests    = build/selftests-$(KERNEL)
 in_tests = $(vm)/enter make -s -C selftests OUTPUT=../$(tests) KSRC=../build/linux-$(KERNEL)
 ifneq ($(KDIR),)
 kbuild   = $(vm)/kbuild $(KDIR)
@@ -120,5 +126,7 @@ selftests: prepare
 samples: prepare # the sample programs
 	@$(vm)/enter make -s -C samples OUTPUT=../build/samples-$(KERNEL)
 
-help: ## list the targets
+help: ## list the targets, and what can be said with them
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 22
+	@printf '\nand after a target, for instance:\n\n'
+	@sed -nE '/^$$/q; s/^#\t/  /p' Makefile

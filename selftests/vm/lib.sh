@@ -15,8 +15,15 @@ logs=$build/logs
 # Where the root and the guest see the repository.
 inside=/rtun
 
+# Tools of the administrator, for who became root by a plain `su`.
+PATH=$PATH:/usr/sbin:/sbin
+
 release=trixie
-: "${KERNEL:=$(<"$vm/kernel")${FLAVOUR:+-$FLAVOUR}-amd64}"
+first=$(<"$vm/kernel")
+# What prepare takes if the archive has that one no more.
+instead=$build/instead-of-$first
+default_kernel=$(cat "$instead" 2>/dev/null || echo "$first")
+: "${KERNEL:=$default_kernel${FLAVOUR:+-$FLAVOUR}-amd64}"
 export KERNEL
 tree=$build/linux-$KERNEL
 
