@@ -8,8 +8,9 @@
 //! place to a new one.
 //!
 //! The table is fixed: 512 sets of 8 entries, a set being a cache line. An entry is one word, so a
-//! lookup is a look at one line and takes no lock, and learning is one store that may be lost to a
-//! racing one. Entries age by their time stamp; who sends the flow's next packet sees to that.
+//! lookup is a look at one line and takes no lock, and learning is one compare-and-swap, which may
+//! lose to another writer's. Entries age by their time stamp; who sends the flow's next packet sees
+//! to that.
 //!
 //! ```text
 //!  63            32 31  30  24 23    16 15         0

@@ -78,8 +78,8 @@ impl Registrations {
     ///
     /// # Errors
     ///
-    /// `EINVAL` for a bad module parameter, `ENOMEM` or `ENOBUFS`, or `EEXIST` when something else
-    /// has the link kind.
+    /// `EINVAL` for a bad module parameter, `ENOMEM` or `ENOBUFS`, `EEXIST` when something else has
+    /// the link kind, or `EBUSY` when it has the node's minor number.
     pub(crate) fn new() -> Result<Self> {
         device::max_queues()?;
         let _sockets = queue::PROTOCOL.register()?;

@@ -19,7 +19,7 @@ static FLAGS: Attribute = Attribute::new::<Device, TunFlags>();
 static OWNER: Attribute = Attribute::new::<Device, Owner>();
 static GROUP_ID: Attribute = Attribute::new::<Device, GroupId>();
 
-/// The flags as TUNGETIFF gives them.
+/// The device's flags, to which TUNGETIFF adds a queue's own.
 struct TunFlags;
 
 impl Show<Device> for TunFlags {
