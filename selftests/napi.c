@@ -19,6 +19,7 @@
 
 #define SEGMENT		1000
 #define SEGMENTS	48
+#define MERGE_TRIES	50
 #define ROUNDS		50
 
 FIXTURE(napi)
@@ -374,33 +375,39 @@ static int64_t tick_ns(void)
  * They wait in the kernel, for a time that the administrator gives, for the next one to
  * join them; not beyond a tick of the clock, in which a busy machine may write but few.
  * So a packet comes of each tick that begins meanwhile, and one; the clock's hand can be
- * late at the start by another.
+ * late at the start by another. But all go with a poll that finds nothing new, as there is
+ * one when a packet comes while the context is polled: then it is tried again; and a
+ * thread does that all the time, so that more may come of it.
  */
-#define EXPECT_MERGED() do { \
-	int64_t tick_ = tick_ns(), start_; \
+#define EXPECT_MERGED(more) do { \
+	int64_t tick_ = tick_ns(), start_, most_; \
+	int n_, tries_ = 0; \
 	char wait_[24]; \
-	int n_; \
 	\
 	ASSERT_LT(0, tick_); \
 	snprintf(wait_, sizeof(wait_), "%lld", 2 * (long long)tick_); \
 	ASSERT_EQ(0, netdev_set_attr("ours", "gro_flush_timeout", wait_)); \
-	start_ = now_ns(); \
-	for (n_ = 0; n_ < SEGMENTS; n_++) \
-		ASSERT_EQ(0, write_segment(&self->port, n_, self->data)); \
-	n_ = receive_segments(&self->port, self->data); \
-	ASSERT_LT(0, n_); \
-	EXPECT_GE((now_ns() - start_) / tick_ + 3, n_); \
+	do { \
+		start_ = now_ns(); \
+		for (n_ = 0; n_ < SEGMENTS; n_++) \
+			ASSERT_EQ(0, write_segment(&self->port, n_, \
+						   self->data)); \
+		n_ = receive_segments(&self->port, self->data); \
+		ASSERT_LT(0, n_); \
+		most_ = (now_ns() - start_) / tick_ + 3 + (more); \
+	} while (n_ > most_ && ++tries_ < MERGE_TRIES); \
+	EXPECT_GE(most_, n_); \
 } while (0)
 
 TEST_F(gro, merges)
 {
-	EXPECT_MERGED();
+	EXPECT_MERGED(0);
 }
 
 TEST_F(gro, merges_threaded)
 {
 	ASSERT_EQ(0, netdev_set_attr("ours", "threaded", "1"));
-	EXPECT_MERGED();
+	EXPECT_MERGED(SEGMENTS / 4);
 }
 
 TEST_F(gro, without_wait)
