@@ -375,8 +375,8 @@ TEST_F(classic, of_another_process)
 struct sender {
 	struct flows *flows;
 	atomic_bool stop;
-	uint32_t sent;
-	int err;
+	atomic_uint sent;
+	int err;		/* of the last that was refused */
 	pthread_t thread;
 };
 
@@ -384,11 +384,14 @@ static void *sender_main(void *arg)
 {
 	struct sender *sender = arg;
 
-	while (!sender->stop && !sender->err) {
-		sender->err = flows_send(sender->flows,
-					 flow_nth(sender->sent % 64),
-					 sender->sent);
-		sender->sent += !sender->err;
+	while (!sender->stop) {
+		int err = flows_send(sender->flows, flow_nth(sender->sent % 64),
+				     sender->sent);
+
+		if (err)
+			sender->err = err;
+		else
+			sender->sent++;
 	}
 	return NULL;
 }
@@ -786,45 +789,29 @@ TEST_F(program, steering_and_attach)
 	EXPECT_TRUE(flows->in_order);
 }
 
-struct flood {
-	struct flows *flows;
-	atomic_bool stop;
-	atomic_long sent;
-};
-
-static void *flood_main(void *arg)
-{
-	struct flood *flood = arg;
-	unsigned int n;
-
-	for (n = 0; !flood->stop; n++)
-		flood->sent += !flows_send(flood->flows, flow_nth(n % 16), n);
-	return NULL;
-}
-
 /* The queue that it chooses may be gone by the time that it is looked for, also the last. */
 TEST_F_TIMEOUT(program, steering_while_queues_leave, 120)
 {
 	struct flows *flows = &self->flows;
-	struct flood flood = { .flows = flows };
+	struct sender sender = { .flows = flows };
 	/* The in-tree driver waits for a grace period each time. */
 	int n, q, rounds = tun_is_rtun() ? 600 : 20;
-	pthread_t thread;
 
 	ASSERT_EQ(0, set_constant(flows->fd[0], TUNSETSTEERINGEBPF, 0xffff));
-	ASSERT_EQ(0, pthread_create(&thread, NULL, flood_main, &flood));
+	ASSERT_EQ(0, pthread_create(&sender.thread, NULL, sender_main,
+				    &sender));
 	for (n = 0; n < rounds; n++) {
-		long sent = flood.sent;
+		unsigned int sent = sender.sent;
 
 		for (q = 0; q < FLOW_QUEUES; q++)
 			EXPECT_EQ(0, tun_queue(flows->fd[q],
 					       n & 1 ? IFF_ATTACH_QUEUE :
 						       IFF_DETACH_QUEUE));
 		if (n & 1)
-			EXPECT_TRUE(wait_until(flood.sent > sent + 10));
+			EXPECT_TRUE(wait_until(sender.sent > sent + 10));
 	}
-	flood.stop = true;
-	ASSERT_EQ(0, pthread_join(thread, NULL));
+	sender.stop = true;
+	ASSERT_EQ(0, pthread_join(sender.thread, NULL));
 	flows_collect(flows, 0);
 	EXPECT_EQ(FLOW_QUEUES - 1, flows_send_to(flows, flow_nth(0)));
 }
